@@ -1,0 +1,55 @@
+# Every target is one script under tools/ or one cargo command, with the settings of tools/env.sh.
+# Builds and tools go to a cache outside of the checkout ($PORTWAY_CACHE, by default ~/.cache/portway).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run check test test-all bench fmt examples man advisories setup
+
+ENV := . tools/env.sh;
+# What `make run` serves, and how far from their own numbers its ports are opened.
+DIR ?= examples/my-app
+PORT_OFFSET ?= 8000
+
+help: ## This list
+	@echo "Portway: make TARGET"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: ## Build Portway and serve examples/my-app (another directory: DIR=...) on port 80 + 8000
+	@$(ENV) tools/setup run; \
+	cargo build --release --bin portway; \
+	exec "$$CARGO_TARGET_DIR/release/portway" run "$(DIR)" --demo-backends --port-offset $(PORT_OFFSET)
+
+check: ## Layout, lints and unit tests: before each commit
+	@tools/verify check
+
+test: ## Every test, with what they need installed first: before each push
+	@tools/verify test
+
+test-all: ## The same, and the tests that take minutes, and a short benchmark
+	@tools/verify test-all
+
+bench: ## Portway beside other proxies, on this machine
+	@$(ENV) tools/setup bench; \
+	cargo build --profile dist --bin portway; \
+	bench/run
+
+fmt: ## Lay out all Rust and C
+	@$(ENV) tools/setup check; \
+	cargo fmt --all; \
+	git ls-files -- '*.c' '*.h' | xargs --no-run-if-empty "$$(dirname "$$PORTWAY_PYTHON")/clang-format" -i
+
+examples: ## Serve every example and send it the requests that it lists
+	@$(ENV) tools/setup test; \
+	cargo test --package portway --test examples
+
+man: ## Man page and shell completions, to target/
+	@$(ENV) cargo run --quiet --bin portway -- man
+
+advisories: ## Known holes in our dependencies, as of today (needs the network)
+	@$(ENV) tools/setup test; \
+	"$$PORTWAY_CARGO_DENY" --locked check advisories
+
+setup: ## Install whatever building, testing and measuring need
+	@tools/setup bench

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# Where builds, caches and test tools live: outside of the checkout, so that a fresh clone is
+# quick and `git clean` costs nothing. The Makefile and every script here source this file; so may
+# you, before a bare `cargo` command: `. tools/env.sh`. Every setting may be overridden from outside.
+
+PORTWAY_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PORTWAY_ROOT
+export PORTWAY_CACHE=${PORTWAY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/portway}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PORTWAY_CACHE/target}
+
+# Versions of what the tests use. Each stands in its tool's path, so that a new version is
+# installed beside the old one and two checkouts do not fight over one folder.
+export PORTWAY_TOOLS=${PORTWAY_TOOLS:-$PORTWAY_CACHE/tools}
+export PORTWAY_GATEWAY_API_VERSION=1.7.0
+export PORTWAY_CARGO_DENY_VERSION=0.20.2
+h2spec_pin=$(sha256sum <"$PORTWAY_ROOT/tools/h2spec/go.sum" | cut -c 1-8)
+python_pin=$(sha256sum <"$PORTWAY_ROOT/tools/requirements.txt" | cut -c 1-8)
+
+# The CRDs of the Gateway API, which a test holds portway-api's types against.
+export PORTWAY_CRDS=${PORTWAY_CRDS:-$PORTWAY_TOOLS/gateway-api-$PORTWAY_GATEWAY_API_VERSION/config/crd}
+# HTTP/2 conformance.
+export PORTWAY_H2SPEC=${PORTWAY_H2SPEC:-$PORTWAY_TOOLS/h2spec-$h2spec_pin/h2spec}
+# A Python with the clients and servers that the tests talk to (tools/requirements.txt).
+export PORTWAY_PYTHON=${PORTWAY_PYTHON:-$PORTWAY_TOOLS/python-$python_pin/bin/python}
+# Licences, sources and bans of what we depend on.
+export PORTWAY_CARGO_DENY=${PORTWAY_CARGO_DENY:-$PORTWAY_TOOLS/cargo-deny-$PORTWAY_CARGO_DENY_VERSION/bin/cargo-deny}
+unset h2spec_pin python_pin
