@@ -1,0 +1,91 @@
+//! The whole configuration of one Gateway.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Backend, Endpoints};
+use crate::key::{BackendKey, CertificateKey, EndpointsKey, ListenerKey, NamespacedName, RouteKey, TrustKey};
+use crate::listener::Listener;
+use crate::route::Route;
+use crate::tls::{Certificate, TrustBundle};
+
+/// Number of a configuration; it grows with each change that is swapped in, and stands in every
+/// request's access log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The whole configuration of one Gateway. Resources are shared, so that comparing two
+/// configurations by pointer first, then by value, is cheap.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Configuration {
+    /// The Gateway.
+    pub gateway: NamespacedName,
+    /// Settings for the Gateway as a whole.
+    pub settings: Settings,
+    /// Listeners that are served, of the Gateway and of its ListenerSets. Those that are refused are not here.
+    #[serde(serialize_with = "values")]
+    pub listeners: BTreeMap<ListenerKey, Arc<Listener>>,
+    /// Routes that are attached to at least one of the listeners.
+    #[serde(serialize_with = "values")]
+    pub routes: BTreeMap<RouteKey, Arc<Route>>,
+    /// Backends that the routes name.
+    #[serde(serialize_with = "values")]
+    pub backends: BTreeMap<BackendKey, Arc<Backend>>,
+    /// Endpoints of the backends.
+    #[serde(serialize_with = "values")]
+    pub endpoints: BTreeMap<EndpointsKey, Arc<Endpoints>>,
+    /// Certificates that listeners and backends name.
+    #[serde(serialize_with = "values")]
+    pub certificates: BTreeMap<CertificateKey, Arc<Certificate>>,
+    /// Trust anchors that listeners and backends name.
+    #[serde(serialize_with = "values")]
+    pub trust_bundles: BTreeMap<TrustKey, Arc<TrustBundle>>,
+}
+
+/// Settings for a Gateway as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Settings {
+    /// Number of proxies in front whose `X-Forwarded-*` entries are believed. 0: the peer is the client.
+    pub trusted_hops: u8,
+}
+
+impl Configuration {
+    /// A Gateway with nothing to serve.
+    pub fn empty(gateway: NamespacedName) -> Self {
+        Self {
+            gateway,
+            settings: Settings::default(),
+            listeners: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            backends: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            trust_bundles: BTreeMap::new(),
+        }
+    }
+
+    /// A hash of the content: equal configurations have equal hashes within one build of Portway.
+    pub fn content_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// JSON has no structured keys; each resource carries its own key, so a list of them says all.
+fn values<K, V: Serialize, S: serde::Serializer>(
+    map: &BTreeMap<K, Arc<V>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(map.values())
+}
