@@ -1,1 +1,23 @@
-//! 
+//! From Kubernetes objects to data-plane configuration and status conditions, purely.
+//!
+//! [`translate`] is a function without I/O, clock or async. The standalone mode, the controller and
+//! the command line call this one function, so they cannot disagree.
+//!
+//! The order of the work, module by module:
+//!
+//! 1. `gateway_class`: which GatewayClasses are ours.
+//! 2. `listener`: the listeners of each Gateway and its ListenerSets: who may add which, conflicts,
+//!    certificates, client validation.
+//! 3. `route`: which route attaches to which listener, and its rules.
+//! 4. `backend`: what routes refer to: Services, endpoints, TLS policies.
+//! 5. [`status`]: conditions of every object.
+
+pub mod finding;
+pub mod options;
+pub mod status;
+pub mod translation;
+
+pub use finding::{Finding, FindingCode, Severity};
+pub use options::{Controllers, Options};
+pub use status::Statuses;
+pub use translation::{Translation, translate};

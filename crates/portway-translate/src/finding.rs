@@ -1,0 +1,81 @@
+//! What is worth telling a person about the objects, beside their conditions.
+
+use std::fmt;
+
+use portway_api::object::ObjectRef;
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something does not work.
+    Error,
+    /// Something works otherwise than it seems.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// One finding. `portway check` shows it with file and line, which it looks up by object and field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What kind of finding it is.
+    pub code: FindingCode,
+    /// The object at fault.
+    pub object: ObjectRef,
+    /// The field at fault, as Kubernetes writes paths: `spec.rules[0].matches[1].path.value`; may be empty.
+    pub field: String,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// Kinds of findings. The names are stable: scripts may rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingCode {
+    /// A reference to an object that does not exist.
+    ReferenceNotFound,
+    /// A reference crosses namespaces without a ReferenceGrant.
+    ReferenceNotPermitted,
+    /// A reference to a kind that cannot be used there.
+    InvalidKind,
+    /// A route attaches to no listener.
+    RouteNotAttached,
+    /// A rule can never match, because others win every request.
+    RuleNeverMatches,
+    /// A rule matches less than it seems, because others win some requests.
+    RulePartlyShadowed,
+    /// Two listeners are in conflict.
+    ListenerConflict,
+    /// A certificate is invalid or does not fit its key.
+    InvalidCertificate,
+    /// A certificate is expired or not yet valid.
+    CertificateExpired,
+    /// A value cannot be served.
+    UnsupportedValue,
+    /// A value makes no sense.
+    InvalidValue,
+    /// A namespace that no manifest declares is taken to exist.
+    ImpliedNamespace,
+    /// An object has no effect.
+    NoEffect,
+    /// A policy lost to another.
+    PolicyConflict,
+    /// A backend has no endpoint.
+    NoEndpoints,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.object)?;
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)
+    }
+}
