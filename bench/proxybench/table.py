@@ -1,0 +1,61 @@
+"""The results as a table for the terminal."""
+
+from __future__ import annotations
+
+from .results import REFERENCES, Result
+from .scenario import Scenario
+
+BUSY_AT_SATURATION = 0.9
+"""A proxy that used less of its core than this was not saturated: the load side was."""
+RATE_KEPT = 0.97
+
+HEADINGS = ["", "CPU/req", *(f"× {name}" for name in REFERENCES), "req/s", "core", "p50", "p99", "idle", "loaded", "errors"]
+UNITS = ["", "µs", *("" for _ in REFERENCES), "", "busy", "µs", "µs", "MB", "MB", ""]
+
+LEGEND = """\
+CPU/req: CPU time of the proxy's processes for each request at saturation. × nginx, × envoy: as a multiple of theirs.
+req/s: at saturation; with * the proxy did not use its whole core, for load generator and backend had none left of theirs.
+p50, p99: at a fixed rate, the same for all, as a client sees it; with ! the proxy fell behind the rate.
+idle, loaded: resident memory before and after the load, 1 MB = 1,000,000 bytes."""
+
+
+def render(scenario: Scenario, results: list[Result]) -> str:
+    """The table of one scenario."""
+    rows = [HEADINGS, UNITS] + [_cells(result, scenario) for result in results if _was_measured(result)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = [f"{scenario.name}: {scenario.title}; latency at {scenario.rate:,} requests/s"]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        lines.append("  " + "  ".join(cells).rstrip())
+    lines += [f"  {result.title}: not measured: {result.trouble}" for result in results if not _was_measured(result)]
+    lines += [f"  {result.title}: broken off: {result.trouble}" for result in results if _was_measured(result) and result.trouble]
+    return "\n".join(lines)
+
+
+def _was_measured(result: Result) -> bool:
+    return result.requests_per_second is not None
+
+
+def _cells(result: Result, scenario: Scenario) -> list[str]:
+    unsaturated = result.proxy_busy is None or result.proxy_busy < BUSY_AT_SATURATION
+    behind = result.achieved_rate is not None and result.achieved_rate < RATE_KEPT * scenario.rate
+    return [
+        result.title,
+        _number(result.cpu_microseconds, ".1f"),
+        *(_number(result.cpu_ratio.get(name), ".2f") for name in REFERENCES),
+        _number(result.requests_per_second, ",.0f") + ("*" if unsaturated else " "),
+        _number(result.proxy_busy, ".0%"),
+        _number(result.p50_microseconds, ",.0f"),
+        _number(result.p99_microseconds, ",.0f") + ("!" if behind else " "),
+        _megabytes(result.idle_bytes),
+        _megabytes(result.loaded_bytes),
+        str(result.errors),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _megabytes(size: int | None) -> str:
+    return _number(None if size is None else size / 1e6, ".1f")
