@@ -1,0 +1,103 @@
+//! Every limit and default of the data plane, in one place. `docs/limits.md` repeats them, and a test
+//! holds the two together.
+//!
+//! Where Envoy's guide for edge proxies recommends a value, it is taken, or a stricter one.
+
+use std::time::Duration;
+
+/// Limits and defaults. `Limits::default()` is what is documented; tests may shorten times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Header section of a request at most: sum of names, values and 32 bytes for each field.
+    pub request_header_bytes: usize,
+    /// Header fields of a request at most.
+    pub request_headers: usize,
+    /// Length of a request target at most, in bytes.
+    pub request_target_bytes: usize,
+    /// From the first byte of a connection (or of its next request) to the end of its header section.
+    pub request_header_timeout: Duration,
+    /// From accept to the end of the TLS handshake.
+    pub tls_handshake_timeout: Duration,
+    /// How long a downstream connection may stay without a request.
+    pub downstream_idle_timeout: Duration,
+    /// How long a request or response body, or an upgraded connection, may stay without a byte.
+    pub stream_idle_timeout: Duration,
+    /// Whole request where a route sets no timeout; zero is none, so that streams live.
+    pub request_timeout: Duration,
+    /// Concurrent streams of an HTTP/2 connection.
+    pub http2_max_concurrent_streams: u32,
+    /// Initial flow-control window of an HTTP/2 stream, in bytes.
+    pub http2_stream_window: u32,
+    /// Initial flow-control window of an HTTP/2 connection, in bytes.
+    pub http2_connection_window: u32,
+    /// Downstream connections of one worker at most.
+    pub downstream_connections: usize,
+    /// Time to connect to an endpoint, its TLS handshake included.
+    pub connect_timeout: Duration,
+    /// How long an idle upstream connection is kept. Less than the keep-alive of common servers
+    /// (Node.js closes after 5 s), so that we close first.
+    pub upstream_idle_timeout: Duration,
+    /// Idle upstream connections that a worker keeps for each endpoint.
+    pub upstream_idle_connections: usize,
+    /// Connections of a worker to one backend at most.
+    pub upstream_connections: usize,
+    /// Requests of a worker to one backend at most that wait for a connection.
+    pub upstream_pending: usize,
+    /// Retries in percent of the requests to a backend within `retry_budget_interval` (GEP-3388's default).
+    pub retry_budget_percent: u32,
+    /// See `retry_budget_percent`.
+    pub retry_budget_interval: Duration,
+    /// Retries per second that the budget always allows.
+    pub retry_budget_min_per_second: u32,
+    /// Wait before the first retry where a route names none; it doubles, with full jitter.
+    pub retry_backoff: Duration,
+    /// Wait between retries at most.
+    pub retry_backoff_max: Duration,
+    /// Body bytes kept so that a request can be retried or mirrored. A longer body is sent once.
+    pub replay_body_bytes: usize,
+    /// Body bytes that a mirror may lag behind before the copy is given up.
+    pub mirror_body_bytes: usize,
+    /// How long a draining worker lets requests end.
+    pub drain_timeout: Duration,
+    /// Idle time of a UDP session.
+    pub udp_session_timeout: Duration,
+    /// UDP sessions of a worker at most.
+    pub udp_sessions: usize,
+    /// Whether header names with an underscore are refused: backends that map `-` to `_` confuse them.
+    pub reject_underscore_headers: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_header_bytes: 60 * 1024,
+            request_headers: 100,
+            request_target_bytes: 16 * 1024,
+            request_header_timeout: Duration::from_secs(10),
+            tls_handshake_timeout: Duration::from_secs(5),
+            downstream_idle_timeout: Duration::from_secs(60),
+            stream_idle_timeout: Duration::from_secs(3600),
+            request_timeout: Duration::ZERO,
+            http2_max_concurrent_streams: 100,
+            http2_stream_window: 64 * 1024,
+            http2_connection_window: 1024 * 1024,
+            downstream_connections: 50_000,
+            connect_timeout: Duration::from_secs(5),
+            upstream_idle_timeout: Duration::from_secs(4),
+            upstream_idle_connections: 256,
+            upstream_connections: 4096,
+            upstream_pending: 1024,
+            retry_budget_percent: 20,
+            retry_budget_interval: Duration::from_secs(10),
+            retry_budget_min_per_second: 10,
+            retry_backoff: Duration::from_millis(25),
+            retry_backoff_max: Duration::from_secs(1),
+            replay_body_bytes: 64 * 1024,
+            mirror_body_bytes: 256 * 1024,
+            drain_timeout: Duration::from_secs(30),
+            udp_session_timeout: Duration::from_secs(60),
+            udp_sessions: 65_536,
+            reject_underscore_headers: false,
+        }
+    }
+}

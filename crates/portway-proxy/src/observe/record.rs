@@ -1,0 +1,108 @@
+//! What is recorded of a request and of a connection.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hyper::{Method, Version};
+use portway_config::{BackendKey, ListenerKey, NamespacedName, Revision, RouteKey};
+
+use crate::reason::Reason;
+
+/// All that is recorded of a request. Filled along its way, taken by the recorder at its end.
+#[derive(Clone, Debug)]
+pub struct RequestRecord {
+    /// When the head of the request was read.
+    pub start: SystemTime,
+    /// The configuration that served it.
+    pub revision: Revision,
+    /// The Gateway.
+    pub gateway: NamespacedName,
+    /// The listener, once it is known.
+    pub listener: Option<ListenerKey>,
+    /// The route, once it is known.
+    pub route: Option<RouteKey>,
+    /// Index of the rule in the route, and its name.
+    pub rule: Option<(usize, Option<Arc<str>>)>,
+    /// The backend, once it is chosen.
+    pub backend: Option<BackendKey>,
+    /// The endpoint of the last attempt.
+    pub endpoint: Option<SocketAddr>,
+    /// Attempts at backends; 0 when none was made.
+    pub attempts: u32,
+    /// The peer of the connection.
+    pub peer: SocketAddr,
+    /// The client: the peer, or what trusted proxies say.
+    pub client: IpAddr,
+    /// Protocol version.
+    pub version: Version,
+    /// Method.
+    pub method: Method,
+    /// Scheme: `http` or `https`.
+    pub scheme: &'static str,
+    /// Host, as requested.
+    pub authority: Box<str>,
+    /// Path and query, as requested.
+    pub target: Box<str>,
+    /// Request id.
+    pub request_id: Box<str>,
+    /// `User-Agent`, when present.
+    pub user_agent: Option<Box<str>>,
+    /// Status that the client got; 0 when it got none.
+    pub status: u16,
+    /// Why Portway answered by itself or ended the request early.
+    pub reason: Option<Reason>,
+    /// Body bytes of the request that were forwarded.
+    pub request_bytes: u64,
+    /// Body bytes of the response that were forwarded.
+    pub response_bytes: u64,
+    /// Durations.
+    pub timing: Timing,
+}
+
+/// The parts of a request's duration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    /// From the head of the request until the last byte of the response was handed on.
+    pub total: Duration,
+    /// Getting the connection to the endpoint that answered.
+    pub connect: Duration,
+    /// From the request being sent until the head of the response.
+    pub upstream: Duration,
+    /// What is left until the head of the response was handed on: Portway's own work, queues, retries.
+    pub own: Duration,
+}
+
+/// What is recorded of a TCP or TLS connection, or a UDP session, that is not HTTP; and of connections
+/// that end before HTTP begins.
+#[derive(Clone, Debug)]
+pub struct L4Record {
+    /// When it was accepted.
+    pub start: SystemTime,
+    /// The configuration that served it.
+    pub revision: Revision,
+    /// The Gateway.
+    pub gateway: NamespacedName,
+    /// `tcp`, `tls` or `udp`.
+    pub protocol: &'static str,
+    /// The listener, once it is known.
+    pub listener: Option<ListenerKey>,
+    /// The route, once it is known.
+    pub route: Option<RouteKey>,
+    /// The backend, once it is chosen.
+    pub backend: Option<BackendKey>,
+    /// The endpoint.
+    pub endpoint: Option<SocketAddr>,
+    /// The peer.
+    pub peer: SocketAddr,
+    /// Server name (SNI).
+    pub server_name: Option<Box<str>>,
+    /// Why it was refused or ended early.
+    pub reason: Option<Reason>,
+    /// Bytes from the client.
+    pub received_bytes: u64,
+    /// Bytes to the client.
+    pub sent_bytes: u64,
+    /// How long it lived.
+    pub total: Duration,
+}
