@@ -34,6 +34,26 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
+impl Finding {
+    /// A finding without help.
+    pub fn new(
+        severity: Severity,
+        code: FindingCode,
+        object: ObjectRef,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { severity, code, object, field: field.into(), message: message.into(), help: None }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
 /// Kinds of findings. The names are stable: scripts may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

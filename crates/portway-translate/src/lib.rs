@@ -5,15 +5,22 @@
 //!
 //! The order of the work, module by module:
 //!
-//! 1. `gateway_class`: which GatewayClasses are ours.
+//! 1. `gateway`: which GatewayClasses and Gateways are ours.
 //! 2. `listener`: the listeners of each Gateway and its ListenerSets: who may add which, conflicts,
 //!    certificates, client validation.
 //! 3. `route`: which route attaches to which listener, and its rules.
 //! 4. `backend`: what routes refer to: Services, endpoints, TLS policies.
 //! 5. [`status`]: conditions of every object.
 
+mod condition;
+mod context;
 pub mod finding;
+mod gateway;
+mod listener;
 pub mod options;
+pub mod reason;
+mod reference_grant;
+mod route;
 pub mod status;
 pub mod translation;
 

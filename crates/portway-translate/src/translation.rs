@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::Configuration;
 
+use crate::context::{Context, Output};
 use crate::finding::Finding;
 use crate::options::Options;
 use crate::status::Statuses;
+use crate::{gateway, route};
 
 /// What translation yields.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,13 @@ pub struct Translation {
 
 /// Translates all objects at one moment.
 pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
-    let _ = (snapshot, options);
-    Translation::default()
+    let context = Context::new(snapshot, options);
+    let mut out = Output::default();
+    let mut gateways = gateway::views(&context, &mut out);
+    route::translate_routes(&context, &mut gateways, &mut out);
+    gateway::finish(&context, gateways, &mut out);
+    let Output { configurations, statuses, mut findings } = out;
+    findings.sort();
+    findings.dedup();
+    Translation { configurations, statuses, findings }
 }

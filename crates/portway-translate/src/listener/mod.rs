@@ -1,0 +1,7 @@
+//! Listeners: what a Gateway and its ListenerSets listen on, and which routes may attach there.
+
+pub(crate) mod allowed;
+pub(crate) mod view;
+
+pub(crate) use allowed::{AllowedNamespaces, AllowedRoutes};
+pub(crate) use view::{GatewayView, ListenerView, Owner, Protocol};
