@@ -1,1 +1,123 @@
-//! Reading manifests with exact positions.
+//! Reading manifests, with the exact place of every field.
+//!
+//! Text becomes [`Document`]s: YAML in several documents or JSON in a stream, `kind: List` taken apart. A mistake in
+//! one document does not hide the others. Everything that is wrong is a [`Problem`] with file, line and column.
+
+pub mod decode;
+mod fault;
+mod field_path;
+mod json;
+pub mod limits;
+mod list;
+pub mod load;
+mod origin;
+mod position;
+mod problem;
+mod split;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+pub use self::{
+    decode::decode,
+    field_path::{FieldPath, FieldPathError, Segment},
+    load::{Loaded, Text, load},
+    origin::{Document, Origin},
+    position::{Position, Source},
+    problem::{Problem, ProblemCode, Severity},
+};
+use self::{
+    fault::{Budget, Fault},
+    origin::Node,
+    position::Place,
+    split::Chunk,
+};
+
+/// What a text holds.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The objects, in the order of the text.
+    pub documents: Vec<Document>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a text of YAML or JSON as objects that are not typed yet. Documents without content are passed over.
+pub fn parse(source: &Source, text: &str) -> Parsed {
+    let mut parsed = Parsed::default();
+    if text.len() > limits::MAX_SOURCE_BYTES {
+        let mib = limits::MAX_SOURCE_BYTES / (1024 * 1024);
+        let problem =
+            Problem::error(ProblemCode::LimitExceeded, format!("the file is larger than {mib} MiB"));
+        parsed.problems.push(problem.at(Place::from_zero_based(0, 0).within(source)).help("split the file"));
+        return parsed;
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut budget = Budget::of_a_source();
+    for chunk in split::chunks(text) {
+        let (nodes, faults) = read_chunk(source, chunk, &mut budget);
+        parsed.problems.extend(faults.into_iter().map(|fault| fault.into_problem(source)));
+        for node in nodes {
+            parsed.take(source, node);
+        }
+        if parsed.problems.len() >= limits::MAX_SYNTAX_PROBLEMS {
+            parsed.give_up();
+            break;
+        }
+    }
+    parsed
+}
+
+/// Reads a chunk as what it is or, failing that, as what it may be.
+fn read_chunk(source: &Source, chunk: Chunk<'_>, budget: &mut Budget) -> (Vec<Node>, Vec<Fault>) {
+    let is_json_file = source.as_str().ends_with(".json");
+    if !is_json_file && !json::looks_like_json(chunk) {
+        return yaml::read(chunk, budget);
+    }
+    let untouched = *budget;
+    let as_json = json::read(chunk, budget);
+    if as_json.1.is_empty() || is_json_file {
+        return as_json;
+    }
+    // Braces and quotes are YAML too, which allows comments, commas at the end and more.
+    let after_json = std::mem::replace(budget, untouched);
+    let as_yaml = yaml::read(chunk, budget);
+    if as_yaml.1.is_empty() {
+        return as_yaml;
+    }
+    *budget = after_json;
+    as_json
+}
+
+impl Parsed {
+    fn take(&mut self, source: &Source, node: Node) {
+        let mut objects = Vec::new();
+        list::flatten(node, &mut objects);
+        for Node { value, spot } in objects {
+            match &value {
+                serde_json::Value::Object(_) => {
+                    self.documents.push(Document { value, origin: Origin::new(source.clone(), spot) });
+                }
+                // A document of comments, or one that a template left empty.
+                serde_json::Value::Null => {}
+                _ => {
+                    let message = "a Kubernetes object is a mapping with `apiVersion`, `kind` and `metadata`";
+                    let problem = Problem::error(ProblemCode::NotAnObject, message);
+                    self.problems.push(problem.at(spot.value.within(source)));
+                }
+            }
+        }
+    }
+
+    /// Says that the rest of the text was not looked at.
+    fn give_up(&mut self) {
+        self.problems.truncate(limits::MAX_SYNTAX_PROBLEMS);
+        let message = format!(
+            "there are more than {} problems; the rest of the file was not read",
+            limits::MAX_SYNTAX_PROBLEMS
+        );
+        let last = self.problems.last().and_then(|problem| problem.position.clone());
+        let problem = Problem::error(ProblemCode::LimitExceeded, message);
+        self.problems.push(Problem { position: last, ..problem });
+    }
+}

@@ -1,0 +1,103 @@
+//! From a document to a typed object, with every field that does not fit.
+//!
+//! `serde` stops at the first error and knows nothing of places. So a deserializer of our own walks the value: it
+//! knows the path it is at, sees the field names and the enum values that a type has (for suggestions), and notices
+//! which fields a type passes over. To report all errors of a document and not just the first, it decodes once more
+//! with what was wrong left out, as long as that helps.
+
+mod error;
+mod suggestion;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::cell::RefCell;
+
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::suggestion::suggest;
+use self::{
+    error::{Mismatch, Reason},
+    walk::{Cursor, Unknown},
+};
+use super::{
+    field_path::{FieldPath, Segment},
+    limits,
+    origin::Document,
+    problem::{Problem, ProblemCode},
+};
+
+/// Reads a document as a `T`: the object, unless it does not fit, and all that is wrong.
+///
+/// A field that the type does not have is a problem, but the object is read without it, as an API server does. A field
+/// that is `null` counts as absent.
+pub fn decode<T: DeserializeOwned>(document: &Document) -> (Option<T>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut left_out = Vec::new();
+    loop {
+        let unknown = RefCell::new(Vec::new());
+        let cursor = Cursor::root(&document.value, &left_out, &unknown);
+        let mismatch = match T::deserialize(cursor) {
+            Ok(object) => {
+                problems.extend(unknown.into_inner().into_iter().map(|field| unknown_field(document, field)));
+                problems.sort_by(|a, b| a.position.cmp(&b.position));
+                return (left_out.is_empty().then_some(object), problems);
+            }
+            Err(mismatch) => mismatch,
+        };
+        let path = mismatch.path.clone().unwrap_or_default();
+        // What is missing because it was left out is reported already; so its owner is left out too.
+        let is_aftermath =
+            matches!(mismatch.reason, Reason::Missing(field) if left_out.contains(&path.child(field)));
+        if !is_aftermath {
+            problems.push(report(document, mismatch, &path));
+        }
+        if path.is_root() || left_out.contains(&path) || problems.len() >= limits::MAX_TYPE_PROBLEMS {
+            problems.extend(unknown.into_inner().into_iter().map(|field| unknown_field(document, field)));
+            problems.sort_by(|a, b| a.position.cmp(&b.position));
+            return (None, problems);
+        }
+        left_out.push(path);
+    }
+}
+
+fn report(document: &Document, mismatch: Mismatch, path: &FieldPath) -> Problem {
+    let code = match mismatch.reason {
+        Reason::Missing(_) => ProblemCode::MissingField,
+        Reason::UnknownVariant { .. } => ProblemCode::UnknownValue,
+        Reason::Type { .. } => ProblemCode::WrongType,
+        Reason::Range { .. } | Reason::Other(_) => ProblemCode::InvalidValue,
+    };
+    let (field, position) = match mismatch.reason {
+        Reason::Missing(field) => (path.child(field), document.origin.position(path)),
+        _ => (path.clone(), document.origin.value_position(path)),
+    };
+    let problem =
+        Problem::error(code, mismatch.reason.to_string()).of(document.label()).field(field).at(position);
+    Problem { help: mismatch.reason.help(), ..problem }
+}
+
+fn unknown_field(document: &Document, Unknown { path, known }: Unknown) -> Problem {
+    let position = document.origin.position(&path);
+    let (message, help) = match path.segments().last() {
+        Some(Segment::Key(name)) => {
+            let help = match suggest(name, known) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("the fields here are {}", listed(known)),
+            };
+            (format!("there is no field `{name}` here"), help)
+        }
+        _ => ("there is no such field".to_owned(), "remove it".to_owned()),
+    };
+    Problem::error(ProblemCode::UnknownField, message)
+        .of(document.label())
+        .field(path)
+        .at(position)
+        .help(help)
+}
+
+/// Names for a message: `a`, `b`, `c`.
+fn listed(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
