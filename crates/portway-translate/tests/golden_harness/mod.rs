@@ -1,0 +1,117 @@
+//! Runs the golden tests of a directory.
+
+mod report;
+mod yaml;
+
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use portway_api::Snapshot;
+use portway_translate::{Controllers, Options, translate};
+
+/// The moment of every golden translation.
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+/// One file: manifests with the options to translate them with.
+///
+/// | line | means |
+/// | --- | --- |
+/// | `#! controllers: NAME...` | only classes of these controllers are ours (default: each is) |
+/// | `#! default-addresses: IP...` | where Gateways without addresses are served |
+/// | `#! declared-namespaces-only` | a namespace that no manifest declares does not exist |
+/// | `#! with: FILE...` | more manifests, relative to this one |
+#[derive(Debug)]
+struct Case {
+    rule: String,
+    snapshot: Snapshot,
+    options: Options,
+}
+
+impl Case {
+    fn read(path: &Path) -> Self {
+        let text = read(path);
+        let rule = text.lines().next().and_then(|line| line.strip_prefix("# "));
+        let rule = rule.unwrap_or_else(|| panic!("{}: the first line must say which rule", path.display()));
+        let mut case = Self {
+            rule: rule.to_owned(),
+            snapshot: Snapshot::default(),
+            options: Options {
+                controllers: Controllers::Any,
+                now: NOW.parse::<Timestamp>().unwrap(),
+                implied_namespaces: true,
+                trusted_hops: 0,
+                default_addresses: Vec::new(),
+            },
+        };
+        case.insert(path, &text);
+        for directive in text.lines().filter_map(|line| line.strip_prefix("#! ")) {
+            case.apply(path, directive);
+        }
+        case
+    }
+
+    fn apply(&mut self, path: &Path, directive: &str) {
+        let (name, values) = directive.split_once(':').unwrap_or((directive, ""));
+        let values = values.split_whitespace();
+        match name.trim() {
+            "controllers" => {
+                self.options.controllers = Controllers::Named(values.map(str::to_owned).collect())
+            }
+            "default-addresses" => {
+                self.options.default_addresses = values.map(|it| it.parse().unwrap()).collect();
+            }
+            "declared-namespaces-only" => self.options.implied_namespaces = false,
+            "with" => {
+                for file in values {
+                    let path = path.with_file_name(file);
+                    self.insert(&path, &read(&path));
+                }
+            }
+            other => panic!("{}: there is no option {other}", path.display()),
+        }
+    }
+
+    fn insert(&mut self, path: &Path, text: &str) {
+        for object in yaml::objects(text).unwrap_or_else(|error| panic!("{}: {error}", path.display())) {
+            let name = object.object_ref();
+            assert!(!self.snapshot.insert(object), "{}: {name} is there twice", path.display());
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Translates every file of `tests/golden/NAME` and compares with its snapshot.
+pub(crate) fn check_directory(name: &str) {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let mut files: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|it| is_yaml(it))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no cases in {}", directory.display());
+    let failed: Vec<_> =
+        files.iter().filter(|file| catch_unwind(|| check(&directory, file)).is_err()).collect();
+    assert!(failed.is_empty(), "{} of {} cases differ: {failed:#?}", failed.len(), files.len());
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "yaml")
+}
+
+fn check(directory: &Path, file: &Path) {
+    let case = Case::read(file);
+    let translation = translate(&case.snapshot, &case.options);
+    let report = report::Report::new(&translation);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(directory);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(&case.rule);
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    settings.bind(|| insta::assert_yaml_snapshot!(name, report));
+}
