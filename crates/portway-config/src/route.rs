@@ -17,6 +17,9 @@ pub struct Route {
     pub key: RouteKey,
     /// Creation in seconds since 1970; the older route has precedence. Absent (a manifest) is youngest.
     pub created: Option<i64>,
+    /// The hostnames that the route itself names, as it names them; empty is all. They decide between
+    /// routes whose hostnames meet a listener's in the same one (`GatewayRouteHostnameIntersectionPrecedence`).
+    pub hostnames: Vec<HostnamePattern>,
     /// The listeners it is attached to.
     pub attachments: Vec<Attachment>,
     /// The rules, in the order of the route.
