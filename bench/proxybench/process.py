@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Mapping, Sequence
+from typing import IO
 
 SECONDS_TO_END = 3.0
 
@@ -83,18 +86,29 @@ class Process:
                 self._child.kill()
                 self._child.wait()
         for pid in tree[1:]:
-            # A descendant that outlived its parent still belongs to the session that `start_new_session` made.
-            if _session(pid) == self._child.pid:
-                os.kill(pid, signal.SIGKILL)
+            self._end_orphan(pid)
         if self._child.stdout is not None:
             self._child.stdout.close()
+
+    def _end_orphan(self, pid: int) -> None:
+        """Ends a descendant that outlived its parent, and waits until it is gone.
+
+        The id may have gone to another process meanwhile: only one of the session that was started here is ours.
+        """
+        deadline = time.monotonic() + SECONDS_TO_END
+        while time.monotonic() < deadline:
+            state, session = _state_and_session(pid)
+            if state in ("", "Z", "X") or session != self._child.pid:
+                return
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
 
 
 def cpu_nanoseconds(pids: Sequence[int]) -> int:
     """CPU time that all threads of the processes have used, from the scheduler's own nanosecond account."""
-    return sum(
-        int(_read(stat).split()[0]) for pid in pids for stat in Path(f"/proc/{pid}/task").glob("*/schedstat") if _read(stat)
-    )
+    accounts = [_read(file) for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(account.split()[0]) for account in accounts if account)
 
 
 def resident_bytes(pids: Sequence[int]) -> int:
@@ -113,9 +127,10 @@ def resident_bytes(pids: Sequence[int]) -> int:
     return (private + shared) * 1024
 
 
-def _session(pid: int) -> int:
+def _state_and_session(pid: int) -> tuple[str, int]:
+    """The process's state letter and session; an empty state where there is no such process."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return int(fields[3]) if len(fields) > 3 else -1
+    return (fields[0], int(fields[3])) if fields else ("", 0)
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Getting hold of the programs: Debian's from the path, Python packages and C programs into a cache outside the checkout."""
+"""Getting hold of the programs: Debian's from the path, all others in a cache outside the checkout."""
 
 from __future__ import annotations
 
@@ -85,15 +85,16 @@ def default_cache() -> Path:
 
 def version_of(argv: list[str]) -> str:
     """The first line that a program prints about its version."""
-    result = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     lines = (result.stdout + result.stderr).strip().splitlines()
     return lines[0] if lines else "unknown version"
 
 
 def _run(argv: list[str], complaint: str, environment: dict[str, str] | None = None) -> None:
     try:
+        everything = {**os.environ, **(environment or {})}
         result = subprocess.run(
-            argv, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL, env={**os.environ, **(environment or {})}
+            argv, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL, env=everything, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{complaint}: {error}") from error

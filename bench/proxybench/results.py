@@ -46,7 +46,7 @@ def summarise(outcomes: list[Outcome]) -> list[Result]:
 
 def paired_ratio(numerator: list[float], denominator: list[float]) -> float | None:
     """The median of the ratios of each round, so that a noisy minute weighs on both sides alike."""
-    ratios = [a / b for a, b in zip(numerator, denominator) if b > 0]
+    ratios = [a / b for a, b in zip(numerator, denominator, strict=False) if b > 0]
     return median(ratios) if ratios else None
 
 

@@ -1,7 +1,7 @@
 """The order of measurement: all lanes of a group run at once, idle but for the one whose turn it is, round after round.
 
-Noise on a shared machine comes and goes over seconds. Short bursts in turn let it hit all proxies alike, each round begins
-with another proxy, and what is compared are medians over the rounds, or ratios within a round.
+Noise on a shared machine comes and goes over seconds. Short bursts in turn let it hit all proxies alike, each round
+begins with another proxy, and what is compared are medians over the rounds, or ratios within a round.
 """
 
 from __future__ import annotations

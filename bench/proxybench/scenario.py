@@ -74,7 +74,7 @@ class Scenario:
     def title(self) -> str:
         connections = "1 connection" if self.connections == 1 else f"{self.connections} connections"
         streams = f" of {self.streams} streams" if self.streams > 1 else ""
-        body = f"{self.body} B" if self.body < 1024 else f"{self.body // 1024} KiB"
+        body = f"{self.body} B" if self.body == SMALL_BODY else f"{self.body // 1024} KiB"
         routes = "1 route" if len(self.routes) == 1 else f"{len(self.routes):,} routes"
         return f"{self.protocol.value}, {connections}{streams}, {body} body, {routes}"
 

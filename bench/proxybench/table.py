@@ -9,12 +9,13 @@ BUSY_AT_SATURATION = 0.9
 """A proxy that used less of its core than this was not saturated: the load side was."""
 RATE_KEPT = 0.97
 
-HEADINGS = ["", "CPU/req", *(f"× {name}" for name in REFERENCES), "req/s", "core", "p50", "p99", "idle", "loaded", "errors"]
-UNITS = ["", "µs", *("" for _ in REFERENCES), "", "busy", "µs", "µs", "MB", "MB", ""]
+RATIOS = [f"× {name}" for name in REFERENCES]
+HEADINGS = ["", "CPU/req", *RATIOS, "req/s", "core", "p50", "p99", "idle", "loaded", "errors"]
+UNITS = ["", "µs", *("" for _ in RATIOS), "", "busy", "µs", "µs", "MB", "MB", ""]
 
 LEGEND = """\
 CPU/req: CPU time of the proxy's processes for each request at saturation. × nginx, × envoy: as a multiple of theirs.
-req/s: at saturation; with * the proxy did not use its whole core, for load generator and backend had none left of theirs.
+req/s: at saturation; with * the proxy did not use its whole core: load generator and backend were the limit.
 p50, p99: at a fixed rate, the same for all, as a client sees it; with ! the proxy fell behind the rate.
 idle, loaded: resident memory before and after the load, 1 MB = 1,000,000 bytes."""
 
@@ -25,10 +26,13 @@ def render(scenario: Scenario, results: list[Result]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [f"{scenario.name}: {scenario.title}; latency at {scenario.rate:,} requests/s"]
     for row in rows:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  " + "  ".join(cells).rstrip())
-    lines += [f"  {result.title}: not measured: {result.trouble}" for result in results if not _was_measured(result)]
-    lines += [f"  {result.title}: broken off: {result.trouble}" for result in results if _was_measured(result) and result.trouble]
+    for result in results:
+        if result.trouble:
+            lines.append(
+                f"  {result.title}: {'broken off' if _was_measured(result) else 'not measured'}: {result.trouble}"
+            )
     return "\n".join(lines)
 
 

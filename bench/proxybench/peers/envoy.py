@@ -105,7 +105,7 @@ def _connection_manager(setup: Setup) -> Message:
 
 
 def _virtual_hosts(setup: Setup) -> list[Message]:
-    """One virtual host for each host name, one route for each path prefix, as Envoy's own Gateway controllers make them."""
+    """One virtual host for each host name, one route for each path prefix, as Envoy's Gateway controllers have it."""
     routes = [
         {"name": prefix[1:], "match": {"path_separated_prefix": prefix}, "route": {"cluster": "app"}}
         for prefix in setup.scenario.routes.prefixes()

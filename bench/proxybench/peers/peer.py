@@ -44,9 +44,9 @@ class Launch:
 class Peer(ABC):
     """A proxy under measurement.
 
-    Every proxy that reads HTTP is configured for the same work: one worker, routing by host and path prefix, HTTP/1.1 with
-    kept-alive connections to the backend, X-Forwarded-For, -Proto and -Host, a request id, and an access log of one JSON
-    line for each request, written to /dev/null (buffered where the proxy can do that).
+    Every proxy that reads HTTP is configured for the same work: one worker, routing by host and path prefix, HTTP/1.1
+    with kept-alive connections to the backend, X-Forwarded-For, -Proto and -Host, a request id, and an access log of
+    one JSON line for each request, written to /dev/null (buffered where the proxy can do that).
     """
 
     name: str

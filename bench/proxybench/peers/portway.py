@@ -53,7 +53,8 @@ def _object(api_version: str, kind: str, name: str, **fields: Any) -> Manifest:
 
 def _gateway(setup: Setup, protocol: str) -> list[Manifest]:
     """The Gateway with its class, certificate and namespace, and the Service that all routes lead to."""
-    listener: Manifest = {"name": "edge", "protocol": protocol, "port": LISTENER_PORT[protocol], "hostname": f"*.{DOMAIN}"}
+    port = LISTENER_PORT[protocol]
+    listener: Manifest = {"name": "edge", "protocol": protocol, "port": port, "hostname": f"*.{DOMAIN}"}
     if protocol == "HTTPS":
         listener["tls"] = {"certificateRefs": [{"name": "tls"}]}
     pem = {"tls.crt": setup.certificate.certificate, "tls.key": setup.certificate.key}
