@@ -1,0 +1,173 @@
+//! All connections of one worker.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::{Request, Response};
+use portway_config::key::BackendProtocol;
+
+use crate::limits::Limits;
+use crate::reason::Reason;
+
+use super::backend_pool::BackendPool;
+use super::backends::Backend;
+use super::body::{RequestBody, UpstreamBody};
+use super::connect::{ConnectedStream, connect};
+use super::endpoint_pool::InFlight;
+use super::error::UpstreamError;
+use super::{http1, http2};
+
+/// How often idle connections are looked at.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A backend that was not used for so long is forgotten, with its counts.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+
+/// A response with what is known of the attempt that brought it.
+#[derive(Debug)]
+pub struct Sent {
+    /// The response. When it is 101 or a successful CONNECT, `hyper::upgrade::on` gives the tunnel.
+    pub response: Response<UpstreamBody>,
+    /// The endpoint that answered.
+    pub endpoint: SocketAddr,
+    /// Time to get a connection; zero for one that was idle in the pool.
+    pub connect: Duration,
+}
+
+/// The connections of one worker to all endpoints.
+#[derive(Debug)]
+pub struct Pools {
+    limits: Arc<Limits>,
+    shared: Rc<Shared>,
+    /// Whether the task that closes idle connections runs.
+    swept: Cell<bool>,
+    seed: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    backends: RefCell<HashMap<u64, Rc<BackendPool>>>,
+}
+
+impl Pools {
+    /// Empty pools. Workers take different seeds, so that they do not all begin with the same endpoint.
+    pub fn new(limits: Arc<Limits>, seed: usize) -> Self {
+        Self { limits, shared: Rc::default(), swept: Cell::new(false), seed }
+    }
+
+    /// Sends a request to an endpoint of the backend: chooses the endpoint, takes or makes a connection,
+    /// sends, and waits for the head of the response. `avoid` are endpoints that a former attempt failed on.
+    ///
+    /// A request that an idle connection dropped unread is sent again on a fresh connection by itself.
+    ///
+    /// # Errors
+    ///
+    /// Says why no response came, and gives the request back when nothing of it was sent.
+    pub async fn send(
+        &self,
+        backend: &Backend,
+        request: Request<RequestBody>,
+        avoid: &[SocketAddr],
+    ) -> Result<Sent, UpstreamError> {
+        let in_flight = match self.begin(backend, avoid).await {
+            Ok(in_flight) => in_flight,
+            Err(error) => return Err(error.with_unsent(request)),
+        };
+        match backend.key.protocol {
+            BackendProtocol::Http2 => http2::send(backend, in_flight, request, &self.limits).await,
+            _ => http1::send(backend, in_flight, request, &self.limits).await,
+        }
+    }
+
+    /// Makes a connection to an endpoint of the backend for a byte stream.
+    ///
+    /// # Errors
+    ///
+    /// Says why no connection could be made.
+    pub async fn connect_stream(
+        &self,
+        backend: &Backend,
+        avoid: &[SocketAddr],
+    ) -> Result<ConnectedStream, UpstreamError> {
+        let endpoint = self.choose(backend, avoid)?;
+        connect(backend, &endpoint, &self.limits).await
+    }
+
+    /// Chooses an endpoint of the backend for datagrams.
+    ///
+    /// # Errors
+    ///
+    /// There is no endpoint, or its name does not resolve.
+    pub async fn choose_endpoint(&self, backend: &Backend) -> Result<SocketAddr, UpstreamError> {
+        let endpoint = self.choose(backend, &[])?;
+        let address = endpoint.resolved.address(&endpoint.address, Instant::now()).await;
+        address.map_err(|error| {
+            UpstreamError::new(Reason::ConnectFailed, format_args!("{}: {error}", endpoint.address))
+        })
+    }
+
+    /// Counts a first attempt for the backend's retry budget.
+    pub fn count_request(&self, backend: &Backend) {
+        let now = Instant::now();
+        self.pool(backend, now).retries.request(now);
+    }
+
+    /// Whether one more retry is within the backend's budget; it is counted if so.
+    pub fn try_retry(&self, backend: &Backend) -> bool {
+        let now = Instant::now();
+        self.pool(backend, now).retries.try_retry(now)
+    }
+
+    async fn begin(&self, backend: &Backend, avoid: &[SocketAddr]) -> Result<InFlight, UpstreamError> {
+        let now = Instant::now();
+        let pool = self.pool(backend, now);
+        let slot = pool.slot(&self.limits).await?;
+        let endpoint = pool.choose(avoid, now).ok_or_else(|| no_endpoint(backend))?;
+        Ok(InFlight::new(endpoint, Some(slot)))
+    }
+
+    fn choose(
+        &self,
+        backend: &Backend,
+        avoid: &[SocketAddr],
+    ) -> Result<Rc<super::endpoint_pool::EndpointPool>, UpstreamError> {
+        let now = Instant::now();
+        self.pool(backend, now).choose(avoid, now).ok_or_else(|| no_endpoint(backend))
+    }
+
+    fn pool(&self, backend: &Backend, now: Instant) -> Rc<BackendPool> {
+        let mut backends = self.shared.backends.borrow_mut();
+        let pool = backends
+            .entry(backend.identity)
+            .or_insert_with(|| BackendPool::new(&self.limits, self.seed, now));
+        pool.update(backend, &self.limits);
+        pool.last_used.set(now);
+        self.ensure_sweeping();
+        Rc::clone(pool)
+    }
+
+    fn ensure_sweeping(&self) {
+        if !self.swept.replace(true) {
+            let shared = Rc::downgrade(&self.shared);
+            tokio::task::spawn_local(sweep(shared, self.limits.upstream_idle_timeout));
+        }
+    }
+}
+
+fn no_endpoint(backend: &Backend) -> UpstreamError {
+    UpstreamError::new(Reason::NoEndpoint, format_args!("{} has no ready endpoint", backend.key))
+}
+
+/// Closes idle connections until the pools are gone.
+async fn sweep(shared: Weak<Shared>, idle_timeout: Duration) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL.min(idle_timeout)).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let now = Instant::now();
+        shared.backends.borrow_mut().retain(|_, pool| !pool.sweep(now, idle_timeout, FORGET_AFTER));
+    }
+}
