@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="few scenarios, short bursts: to see that all works")
     extent.add_argument("--full", action="store_true", help="every scenario")
-    extent.add_argument("--scenario", action="append", metavar="NAME", help="only this scenario; may be repeated")
+    parser.add_argument("--scenario", action="append", metavar="NAME", help="only this scenario; may be repeated")
     names = ",".join(peer.name for peer in peers.ALL)
     parser.add_argument("--only", metavar="PEER,...", default=names, help=f"only these, of {names}")
     parser.add_argument("--portway", type=Path, default=default_portway(), metavar="FILE", help="default: %(default)s")
@@ -74,7 +74,7 @@ def plan(options: argparse.Namespace) -> Plan:
 
 def scenarios(options: argparse.Namespace) -> list[scenario.Scenario]:
     """What to measure, by the options. Raises `ValueError` for an unknown name."""
-    if options.full:
+    if options.full and not options.scenario:
         return scenario.ALL
     return scenario.chosen(options.scenario or (scenario.QUICK if options.quick else scenario.DEFAULT))
 
