@@ -1,5 +1,7 @@
 //! Requests: decode, normalise, match, filter, forward, respond.
 
+mod body;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use portway_config::{Configuration, ListenerKey, NamespacedName};
 use portway_route::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::body::RequestBody;
 use crate::connection::DrainSignal;
 use crate::upstream::Backends;
 use crate::worker::Worker;
@@ -54,6 +57,6 @@ pub struct TlsInfo {
 /// Serves the HTTP requests of a connection until it ends or `drain` asks to end it.
 pub async fn serve<I>(_io: I, _info: ConnectionInfo, _worker: Rc<Worker>, _drain: DrainSignal)
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
 }

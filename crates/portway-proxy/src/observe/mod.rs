@@ -10,7 +10,7 @@ pub struct Recorder {}
 
 impl Recorder {
     /// Logs and counts a request that is complete.
-    pub fn request(&self, _record: &RequestRecord) {}
+    pub fn request(&self, _record: &RequestRecord<'_>) {}
 
     /// Logs and counts a connection or UDP session that has ended.
     pub fn connection(&self, _record: &L4Record) {}

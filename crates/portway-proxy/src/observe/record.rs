@@ -1,7 +1,6 @@
 //! What is recorded of a request and of a connection.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::{Method, Version};
@@ -9,23 +8,24 @@ use portway_config::{BackendKey, ListenerKey, NamespacedName, Revision, RouteKey
 
 use crate::reason::Reason;
 
-/// All that is recorded of a request. Filled along its way, taken by the recorder at its end.
+/// All that is recorded of a request. It borrows from what the request has held anyway (its snapshot, its
+/// head), so that recording touches no reference count that workers share and allocates nothing.
 #[derive(Clone, Debug)]
-pub struct RequestRecord {
+pub struct RequestRecord<'a> {
     /// When the head of the request was read.
     pub start: SystemTime,
     /// The configuration that served it.
     pub revision: Revision,
     /// The Gateway.
-    pub gateway: NamespacedName,
+    pub gateway: &'a NamespacedName,
     /// The listener, once it is known.
-    pub listener: Option<ListenerKey>,
+    pub listener: Option<&'a ListenerKey>,
     /// The route, once it is known.
-    pub route: Option<RouteKey>,
+    pub route: Option<&'a RouteKey>,
     /// Index of the rule in the route, and its name.
-    pub rule: Option<(usize, Option<Arc<str>>)>,
+    pub rule: Option<(usize, Option<&'a str>)>,
     /// The backend, once it is chosen.
-    pub backend: Option<BackendKey>,
+    pub backend: Option<&'a BackendKey>,
     /// The endpoint of the last attempt.
     pub endpoint: Option<SocketAddr>,
     /// Attempts at backends; 0 when none was made.
@@ -37,17 +37,17 @@ pub struct RequestRecord {
     /// Protocol version.
     pub version: Version,
     /// Method.
-    pub method: Method,
+    pub method: &'a Method,
     /// Scheme: `http` or `https`.
     pub scheme: &'static str,
     /// Host, as requested.
-    pub authority: Box<str>,
+    pub authority: &'a str,
     /// Path and query, as requested.
-    pub target: Box<str>,
+    pub target: &'a str,
     /// Request id.
-    pub request_id: Box<str>,
+    pub request_id: &'a str,
     /// `User-Agent`, when present.
-    pub user_agent: Option<Box<str>>,
+    pub user_agent: Option<&'a str>,
     /// Status that the client got; 0 when it got none.
     pub status: u16,
     /// Why Portway answered by itself or ended the request early.

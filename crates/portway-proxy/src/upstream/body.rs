@@ -5,13 +5,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
 use super::endpoint_pool::Lease;
 
-/// The body of a request on its way to a backend.
-pub type RequestBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+pub use crate::http::RequestBody;
 
 /// The body of a response. At its end it gives the connection back to the pool; dropped before, it
 /// closes the connection (HTTP/1.1) or resets the stream (HTTP/2).

@@ -5,8 +5,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http_body::Body;
-use http_body_util::BodyExt;
-use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -127,7 +125,7 @@ fn replayable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if !idempotent || !request.body().is_end_stream() {
         return None;
     }
-    let mut copy = Request::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    let mut copy = Request::new(RequestBody::empty());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();

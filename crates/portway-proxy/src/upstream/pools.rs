@@ -62,6 +62,10 @@ impl Pools {
     /// Sends a request to an endpoint of the backend: chooses the endpoint, takes or makes a connection,
     /// sends, and waits for the head of the response. `avoid` are endpoints that a former attempt failed on.
     ///
+    /// The URI of the request is in origin form (path and query alone) and its `Host` header is set, whatever
+    /// version the backend speaks. Headers of the connection (RFC 9110, section 7.6.1) are gone from it,
+    /// except that an upgrade has `Connection: upgrade` and `Upgrade`, and gRPC keeps `TE: trailers`.
+    ///
     /// A request that an idle connection dropped unread is sent again on a fresh connection by itself.
     ///
     /// # Errors
