@@ -10,6 +10,7 @@ use crate::finding::Finding;
 use crate::options::Options;
 use crate::reference_grant::Grants;
 use crate::status::Statuses;
+use crate::tls::TlsMaterial;
 
 /// What every step of translation reads.
 #[derive(Debug)]
@@ -20,12 +21,14 @@ pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     /// Which references may cross namespaces.
     pub(crate) grants: Grants<'a>,
+    /// Certificates and trust anchors, checked.
+    pub(crate) tls: TlsMaterial<'a>,
 }
 
 impl<'a> Context<'a> {
     /// For one translation.
     pub(crate) fn new(snapshot: &'a Snapshot, options: &'a Options) -> Self {
-        Self { snapshot, options, grants: Grants::new(snapshot) }
+        Self { snapshot, options, grants: Grants::new(snapshot), tls: TlsMaterial::new(snapshot) }
     }
 
     /// Conditions of an object of this generation, none yet.

@@ -22,6 +22,7 @@ pub mod reason;
 mod reference_grant;
 mod route;
 pub mod status;
+mod tls;
 pub mod translation;
 
 pub use finding::{Finding, FindingCode, Severity};

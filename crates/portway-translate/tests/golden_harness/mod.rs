@@ -1,7 +1,7 @@
 //! Runs the golden tests of a directory.
 
+mod manifests;
 mod report;
-mod yaml;
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Case {
     }
 
     fn insert(&mut self, path: &Path, text: &str) {
-        for object in yaml::objects(text).unwrap_or_else(|error| panic!("{}: {error}", path.display())) {
+        for object in manifests::objects(&path.display().to_string(), text) {
             let name = object.object_ref();
             assert!(!self.snapshot.insert(object), "{}: {name} is there twice", path.display());
         }
