@@ -97,7 +97,7 @@ impl fmt::Display for FieldPath {
 
 /// A key that stands after a dot.
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && !key.contains(['.', '[', ']', '"'])
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
 }
 
 /// A key that stands between brackets as it is, and is not taken for an index or a quoted key there.
@@ -136,7 +136,7 @@ impl FromStr for FieldPath {
                         _ => return Err(error("a dot stands between two keys")),
                     };
                     let (key, after) = key.split_at(key.find(['.', '[']).unwrap_or(key.len()));
-                    if !is_plain(key) {
+                    if key.is_empty() || key.contains([']', '"']) {
                         return Err(error("a key is missing or holds a stray bracket or quote"));
                     }
                     (Segment::from(key.to_owned()), after)

@@ -20,3 +20,6 @@ pub const MAX_SYNTAX_PROBLEMS: usize = 100;
 
 /// How many values of a wrong type are reported for one document.
 pub const MAX_TYPE_PROBLEMS: usize = 20;
+
+/// How many broken rules are reported for one object.
+pub const MAX_VALIDATION_PROBLEMS: usize = 50;

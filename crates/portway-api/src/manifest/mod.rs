@@ -4,18 +4,23 @@
 //! one document does not hide the others. Everything that is wrong is a [`Problem`] with file, line and column.
 
 pub mod decode;
+mod default;
 mod fault;
 mod field_path;
 mod json;
+mod kind;
 pub mod limits;
 mod list;
 pub mod load;
 mod origin;
 mod position;
 mod problem;
+mod reading;
 mod split;
 #[cfg(test)]
 mod tests;
+mod validate;
+mod wording;
 mod yaml;
 
 pub use self::{
@@ -25,6 +30,7 @@ pub use self::{
     origin::{Document, Origin},
     position::{Position, Source},
     problem::{Problem, ProblemCode, Severity},
+    reading::{Reading, read},
 };
 use self::{
     fault::{Budget, Fault},

@@ -71,6 +71,14 @@ problem_codes! {
     LimitExceeded = "limit-exceeded",
     /// The document is no Kubernetes object: no mapping, or without `apiVersion` or `kind`.
     NotAnObject = "not-an-object",
+    /// There is no such kind, and a similar one was probably meant.
+    UnknownKind = "unknown-kind",
+    /// The kind exists, but not in this version.
+    UnsupportedVersion = "unsupported-version",
+    /// An object of a kind that Portway has no use for.
+    IgnoredKind = "ignored-kind",
+    /// The object is defined a second time.
+    DuplicateObject = "duplicate-object",
     /// The object has a field that its kind does not have.
     UnknownField = "unknown-field",
     /// A value has the wrong type, such as text for a number.

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{self, Unexpected};
 use serde_json::Value;
 
-use super::{FieldPath, listed, suggest};
+use super::FieldPath;
+use crate::manifest::wording::{did_you_mean, excerpt, listed};
 
 /// A value that does not fit, and where it is.
 #[derive(Debug)]
@@ -70,9 +71,7 @@ impl Reason {
     /// What to do about it.
     pub(super) fn help(&self) -> Option<String> {
         match self {
-            Self::UnknownVariant { found, allowed } => {
-                suggest(found, allowed).map(|near| format!("did you mean `{near}`?"))
-            }
+            Self::UnknownVariant { found, allowed } => did_you_mean(found, allowed),
             Self::Type { found, expected } => match (found, expected) {
                 (Found::Text(text), Expected::Integer { .. }) if text.parse::<i64>().is_ok() => {
                     Some(format!("remove the quotes: {text}"))
@@ -139,16 +138,6 @@ impl fmt::Display for Reason {
             Self::Other(message) => f.write_str(message),
         }
     }
-}
-
-/// A text as far as a message can show it.
-fn excerpt(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let line = text.lines().next().unwrap_or_default();
-    if line.len() == text.len() && text.chars().count() <= SHOWN {
-        return text.to_owned();
-    }
-    line.chars().take(SHOWN).chain(['…']).collect()
 }
 
 impl fmt::Display for Mismatch {

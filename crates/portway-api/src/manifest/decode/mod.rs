@@ -6,7 +6,6 @@
 //! with what was wrong left out, as long as that helps.
 
 mod error;
-mod suggestion;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -15,7 +14,6 @@ use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::suggestion::suggest;
 use self::{
     error::{Mismatch, Reason},
     walk::{Cursor, Unknown},
@@ -25,6 +23,7 @@ use super::{
     limits,
     origin::Document,
     problem::{Problem, ProblemCode},
+    wording::{did_you_mean, listed},
 };
 
 /// Reads a document as a `T`: the object, unless it does not fit, and all that is wrong.
@@ -81,10 +80,8 @@ fn unknown_field(document: &Document, Unknown { path, known }: Unknown) -> Probl
     let position = document.origin.position(&path);
     let (message, help) = match path.segments().last() {
         Some(Segment::Key(name)) => {
-            let help = match suggest(name, known) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("the fields here are {}", listed(known)),
-            };
+            let help =
+                did_you_mean(name, known).unwrap_or_else(|| format!("the fields here are {}", listed(known)));
             (format!("there is no field `{name}` here"), help)
         }
         _ => ("there is no such field".to_owned(), "remove it".to_owned()),
@@ -94,10 +91,4 @@ fn unknown_field(document: &Document, Unknown { path, known }: Unknown) -> Probl
         .field(path)
         .at(position)
         .help(help)
-}
-
-/// Names for a message: `a`, `b`, `c`.
-fn listed(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
 }
