@@ -23,10 +23,12 @@ pub mod connection;
 pub mod http;
 pub mod limits;
 pub mod observe;
+pub mod proxy;
 pub mod reason;
 pub mod snapshot;
 pub mod tls;
 pub mod upstream;
 pub mod worker;
 
+pub use proxy::Proxy;
 pub use snapshot::Snapshot;

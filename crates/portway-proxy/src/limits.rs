@@ -30,8 +30,22 @@ pub struct Limits {
     pub http2_stream_window: u32,
     /// Initial flow-control window of an HTTP/2 connection, in bytes.
     pub http2_connection_window: u32,
-    /// Downstream connections of one worker at most.
+    /// Downstream connections of one worker at most; more are closed as soon as they are accepted.
     pub downstream_connections: usize,
+    /// Connections that wait in the kernel to be accepted, for each socket; `net.core.somaxconn` caps it.
+    pub accept_backlog: i32,
+    /// Connections that are accepted in a row before others get their turn.
+    pub accept_batch: usize,
+    /// Wait after accept failed because file descriptors or memory ran out; it doubles.
+    pub accept_backoff: Duration,
+    /// Wait after accept failed, at most.
+    pub accept_backoff_max: Duration,
+    /// How long a downstream connection is silent before TCP asks whether the other side is there.
+    pub tcp_keepalive_time: Duration,
+    /// Time between such probes.
+    pub tcp_keepalive_interval: Duration,
+    /// Unanswered probes after which the connection is dead.
+    pub tcp_keepalive_probes: u32,
     /// Time to connect to an endpoint, its TLS handshake included.
     pub connect_timeout: Duration,
     /// How long an idle upstream connection is kept. Less than the keep-alive of common servers
@@ -82,6 +96,13 @@ impl Default for Limits {
             http2_stream_window: 64 * 1024,
             http2_connection_window: 1024 * 1024,
             downstream_connections: 50_000,
+            accept_backlog: 4096,
+            accept_batch: 64,
+            accept_backoff: Duration::from_millis(10),
+            accept_backoff_max: Duration::from_secs(1),
+            tcp_keepalive_time: Duration::from_secs(60),
+            tcp_keepalive_interval: Duration::from_secs(15),
+            tcp_keepalive_probes: 4,
             connect_timeout: Duration::from_secs(5),
             upstream_idle_timeout: Duration::from_secs(4),
             upstream_idle_connections: 256,

@@ -1,10 +1,19 @@
 //! One immutable state of the data plane: what it was told, compiled.
 
+mod build;
+mod ports;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use portway_config::{Configuration, Revision};
+use portway_config::{Configuration, NamespacedName, Revision};
 use portway_route::Router;
+
+use crate::connection::Owner;
+
+pub use build::Refused;
+pub(crate) use ports::{Ports, TcpPort};
 
 /// One immutable state of the data plane. It is built aside and swapped in whole; a request keeps the
 /// one that it began with.
@@ -14,6 +23,18 @@ pub struct Snapshot {
     pub revision: Revision,
     /// The Gateways of this process, each with its own sockets.
     pub gateways: Vec<Arc<GatewaySnapshot>>,
+}
+
+impl Snapshot {
+    /// Nothing to serve.
+    pub fn empty() -> Self {
+        Self { revision: Revision::default(), gateways: Vec::new() }
+    }
+
+    /// A Gateway by its name.
+    pub fn gateway(&self, name: &NamespacedName) -> Option<&Arc<GatewaySnapshot>> {
+        self.gateways.iter().find(|gateway| gateway.configuration.gateway == *name)
+    }
 }
 
 /// The compiled configuration of one Gateway.
@@ -31,6 +52,8 @@ pub struct GatewaySnapshot {
     pub backends: crate::upstream::Backends,
     /// Sockets to listen on.
     pub bindings: Vec<Binding>,
+    /// What is spoken on each port.
+    pub(crate) ports: Ports,
 }
 
 /// A socket to listen on.
@@ -44,10 +67,38 @@ pub struct Binding {
     pub listener_port: u16,
 }
 
+impl Binding {
+    pub(crate) fn key(&self) -> PortKey {
+        PortKey { address: self.address, transport: self.transport }
+    }
+}
+
+/// What tells one socket from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PortKey {
+    pub(crate) address: SocketAddr,
+    pub(crate) transport: Transport,
+}
+
+impl PortKey {
+    pub(crate) fn binding(self, owner: &Owner) -> Binding {
+        Binding { address: self.address, transport: self.transport, listener_port: owner.listener_port }
+    }
+}
+
 /// Transport of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Transport {
     Tcp,
     Udp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
 }

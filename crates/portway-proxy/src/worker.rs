@@ -1,5 +1,7 @@
 //! What a worker thread has at hand for every connection and request.
 
+mod thread;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,6 +10,8 @@ use crate::Snapshot;
 use crate::limits::Limits;
 use crate::observe::Recorder;
 use crate::upstream::Pools;
+
+pub(crate) use thread::{Command, OpenedPort, PortChange, WorkerHandle};
 
 /// What a worker thread has at hand. It lives on its thread, in an `Rc`.
 #[derive(Debug)]

@@ -1,12 +1,18 @@
-//! Workers, listening sockets and connections, down to the point where requests begin.
+//! Listening sockets and connections, down to the point where requests begin.
+//!
+//! A connection's way: [`accept`] takes it from its socket, [`serve`] looks up what its port speaks and
+//! hands it to HTTP, to TLS or to a tunnel.
 
-/// Tells a connection that it should end when its current requests have.
-#[derive(Clone, Debug)]
-pub struct DrainSignal {}
+mod accept;
+mod bind;
+mod drain;
+mod group;
+mod serve;
 
-impl DrainSignal {
-    /// Waits until the connection should end. Never returns while it need not.
-    pub async fn drained(&mut self) {
-        std::future::pending().await
-    }
-}
+pub use bind::{BindError, BindFailure};
+pub use drain::{DrainSignal, DrainTrigger};
+
+pub(crate) use accept::{Owner, Port, accept_loop};
+pub(crate) use bind::{BoundSocket, bind};
+pub(crate) use group::Group;
+pub(crate) use serve::Downstream;
