@@ -1,7 +1,6 @@
 //! The data plane of a process, as the rest of the process sees it: start, apply, drain.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,37 +14,23 @@ use tokio::sync::{Mutex, oneshot};
 use crate::Snapshot;
 use crate::connection::{self, BindError, BindFailure, BoundSocket, Owner};
 use crate::limits::Limits;
-use crate::observe::Recorder;
+use crate::observe::Observer;
 use crate::snapshot::{Binding, PortKey};
 use crate::upstream::Pools;
 use crate::worker::{Command, OpenedPort, PortChange, Worker, WorkerHandle};
 
 /// How a proxy is started.
+#[derive(Clone, Debug)]
 pub struct ProxyOptions {
     /// Worker threads; by default one for each core that the process may use.
     pub workers: usize,
     /// Limits and defaults.
     pub limits: Arc<Limits>,
-    /// Makes the recorder of a worker, on its thread, from its index.
-    pub recorder: Arc<dyn Fn(usize) -> Recorder + Send + Sync>,
 }
 
 impl Default for ProxyOptions {
     fn default() -> Self {
-        Self {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            limits: Arc::default(),
-            recorder: Arc::new(|_| Recorder::default()),
-        }
-    }
-}
-
-impl fmt::Debug for ProxyOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyOptions")
-            .field("workers", &self.workers)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        Self { workers: std::thread::available_parallelism().map_or(1, usize::from), limits: Arc::default() }
     }
 }
 
@@ -80,22 +65,19 @@ pub struct Drained {
 }
 
 impl Proxy {
-    /// Starts the workers. They serve nothing until a snapshot is applied.
+    /// Starts the workers. They serve nothing until a snapshot is applied. `observer` sees what they do.
     ///
     /// # Errors
     ///
     /// The system gave no thread, or no event queue for one.
-    pub fn start(options: ProxyOptions) -> io::Result<Self> {
+    pub fn start(options: ProxyOptions, observer: &Observer) -> io::Result<Self> {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::empty()));
         let start = |id| {
-            let (limits, recorder) = (Arc::clone(&options.limits), Arc::clone(&options.recorder));
-            let snapshot = Arc::clone(&snapshot);
-            WorkerHandle::start(id, move || Worker {
-                id,
-                snapshot,
-                upstream: Pools::new(Arc::clone(&limits), id),
-                limits,
-                recorder: recorder(id),
+            let (limits, snapshot) = (Arc::clone(&options.limits), Arc::clone(&snapshot));
+            let recorder = observer.recorder();
+            WorkerHandle::start(id, move || {
+                let upstream = Pools::new(Arc::clone(&limits), id);
+                Worker { id, snapshot, limits, upstream, recorder }
             })
         };
         let workers = (0..options.workers.max(1)).map(start).collect::<io::Result<_>>()?;
