@@ -70,14 +70,14 @@ impl Proxy {
     /// # Errors
     ///
     /// The system gave no thread, or no event queue for one.
-    pub fn start(options: ProxyOptions, observer: &Observer) -> io::Result<Self> {
+    pub fn start(options: ProxyOptions, observer: &Arc<Observer>) -> io::Result<Self> {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::empty()));
         let start = |id| {
             let (limits, snapshot) = (Arc::clone(&options.limits), Arc::clone(&snapshot));
-            let recorder = observer.recorder();
+            let observer = Arc::clone(observer);
             WorkerHandle::start(id, move || {
                 let upstream = Pools::new(Arc::clone(&limits), id);
-                Worker { id, snapshot, limits, upstream, recorder }
+                Worker { id, snapshot, limits, upstream, recorder: observer.recorder() }
             })
         };
         let workers = (0..options.workers.max(1)).map(start).collect::<io::Result<_>>()?;
