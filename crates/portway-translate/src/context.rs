@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::Configuration;
 
+use crate::backend::BackendTlsPolicies;
 use crate::condition::Conditions;
 use crate::finding::Finding;
 use crate::options::Options;
@@ -23,12 +24,20 @@ pub(crate) struct Context<'a> {
     pub(crate) grants: Grants<'a>,
     /// Certificates and trust anchors, checked.
     pub(crate) tls: TlsMaterial<'a>,
+    /// Which Services are to be spoken to by TLS.
+    pub(crate) backend_tls: BackendTlsPolicies<'a>,
 }
 
 impl<'a> Context<'a> {
     /// For one translation.
     pub(crate) fn new(snapshot: &'a Snapshot, options: &'a Options) -> Self {
-        Self { snapshot, options, grants: Grants::new(snapshot), tls: TlsMaterial::new(snapshot) }
+        Self {
+            snapshot,
+            options,
+            grants: Grants::new(snapshot),
+            tls: TlsMaterial::new(snapshot),
+            backend_tls: BackendTlsPolicies::new(snapshot),
+        }
     }
 
     /// Conditions of an object of this generation, none yet.

@@ -12,12 +12,18 @@
 //! 4. `backend`: what routes refer to: Services, endpoints, TLS policies.
 //! 5. [`status`]: conditions of every object.
 
+pub mod backend;
 mod condition;
 mod context;
+mod field;
+mod filter;
 pub mod finding;
 mod gateway;
+mod hostname;
 mod listener;
 pub mod options;
+mod precedence;
+mod problem;
 pub mod reason;
 mod reference_grant;
 mod route;

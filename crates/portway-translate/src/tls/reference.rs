@@ -136,7 +136,11 @@ pub(crate) fn trust(
             (TrustKey::ClusterTrustBundle(name.into()), object)
         }
         _ => {
-            return Err(BrokenRef::of_kind(group, kind, "a ConfigMap with `ca.crt`, or a ClusterTrustBundle"));
+            return Err(BrokenRef::of_kind(
+                group,
+                kind,
+                "a ConfigMap with `ca.crt`, or a ClusterTrustBundle",
+            ));
         }
     };
     context.tls.trust(&key).map_err(|fault| {

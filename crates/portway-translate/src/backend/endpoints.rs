@@ -1,0 +1,187 @@
+//! The endpoints of a port of a Service.
+//!
+//! They come from EndpointSlices; from the older Endpoints object where a Service has no slice; or,
+//! for a Service of type ExternalName, from its DNS name. Nothing here looks at a route, so that an
+//! endpoint change alone need not translate routes anew.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use portway_api::core::{
+    EndpointConditions, EndpointSlice, Endpoints as EndpointsObject, Service, ServicePort,
+};
+use portway_api::resource::DEFAULT_NAMESPACE;
+use portway_api::{ObjectKey, Snapshot};
+use portway_config::EndpointsKey;
+use portway_config::backend::{Endpoint, EndpointAddress, EndpointState, Endpoints};
+
+use super::service;
+
+/// The label by which an EndpointSlice names its Service.
+pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
+
+/// The endpoints behind one key. For many keys, build an [`EndpointsIndex`] once.
+pub fn endpoints(snapshot: &Snapshot, key: &EndpointsKey) -> Endpoints {
+    EndpointsIndex::new(snapshot).endpoints(key)
+}
+
+/// EndpointSlices by the Service that they name.
+#[derive(Debug)]
+pub struct EndpointsIndex<'a> {
+    snapshot: &'a Snapshot,
+    slices: BTreeMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
+}
+
+impl<'a> EndpointsIndex<'a> {
+    /// Of all slices in the snapshot.
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        let mut slices: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for slice in snapshot.endpoint_slices.values() {
+            let labels = slice.metadata.labels.as_ref();
+            if let Some(service) = labels.and_then(|labels| labels.get(SERVICE_NAME_LABEL)) {
+                let namespace = slice.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+                slices.entry((namespace, service.as_str())).or_default().push(&**slice);
+            }
+        }
+        Self { snapshot, slices }
+    }
+
+    /// The endpoints behind one key, sorted; none where the Service or the port does not exist.
+    pub fn endpoints(&self, key: &EndpointsKey) -> Endpoints {
+        let mut endpoints = self.unsorted(key).unwrap_or_default();
+        // The same address may stand in several slices while it moves from one to the other; the
+        // better state sorts first and is kept.
+        endpoints.sort();
+        endpoints.dedup_by(|later, earlier| later.address == earlier.address);
+        Endpoints { key: key.clone(), endpoints }
+    }
+
+    fn unsorted(&self, key: &EndpointsKey) -> Option<Vec<Endpoint>> {
+        let object_key = ObjectKey::new(&*key.service.namespace, &*key.service.name);
+        let service = self.snapshot.services.get(&object_key)?;
+        if let Some(name) = service::external_name(service) {
+            return Some(vec![external_endpoint(name, key.port)]);
+        }
+        let port = service::ports(service).find(|port| port.port == i32::from(key.port))?;
+        let publish_not_ready =
+            service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses).unwrap_or(false);
+        match self.slices.get(&(&*key.service.namespace, &*key.service.name)) {
+            Some(slices) => {
+                Some(slices.iter().flat_map(|it| from_slice(it, port, publish_not_ready)).collect())
+            }
+            None => {
+                let object = self.snapshot.endpoints.get(&object_key)?;
+                Some(from_object(object, port, publish_not_ready))
+            }
+        }
+    }
+
+    /// Why a port of a Service has no endpoints, as far as the objects tell: a clause for a message.
+    pub(crate) fn absence(&self, service: &Service, port: Option<&ServicePort>) -> String {
+        let key = ObjectKey::of(&service.metadata);
+        let slices = self.slices.get(&(key.namespace.as_str(), key.name.as_str()));
+        let Some(slices) = slices else {
+            return if self.snapshot.endpoints.contains_key(&key) {
+                "its Endpoints object lists no address for this port".to_owned()
+            } else {
+                "no EndpointSlice names it".to_owned()
+            };
+        };
+        let wanted = port.and_then(|port| port.name.as_deref()).unwrap_or_default();
+        let ports = slices.iter().flat_map(|slice| slice.ports.iter().flatten());
+        let mut names: Vec<_> = ports.map(|it| it.name.as_deref().unwrap_or_default()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() || names.contains(&wanted) {
+            return "its EndpointSlices list no address that serves".to_owned();
+        }
+        let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+        format!("the port is named \"{wanted}\", but its EndpointSlices have {}", quoted.join(", "))
+    }
+}
+
+/// A Service of type ExternalName has no endpoints of its own; the data plane resolves the name.
+fn external_endpoint(name: &str, port: u16) -> Endpoint {
+    let address = match name.parse::<IpAddr>() {
+        Ok(ip) => EndpointAddress::Socket(SocketAddr::new(ip, port)),
+        Err(_) => dns(name, port),
+    };
+    Endpoint { address, state: EndpointState::Ready }
+}
+
+fn dns(name: &str, port: u16) -> EndpointAddress {
+    let host = name.trim_end_matches('.').to_ascii_lowercase();
+    EndpointAddress::Dns { host: host.into(), port }
+}
+
+/// Address type of slices whose addresses are DNS names (deprecated in Kubernetes, still served).
+const FQDN: &str = "FQDN";
+
+fn from_slice(slice: &EndpointSlice, service_port: &ServicePort, publish_not_ready: bool) -> Vec<Endpoint> {
+    let ports = slice.ports.iter().flatten();
+    let numbers: Vec<u16> = ports
+        .filter(|it| is_port(it.name.as_deref(), it.protocol.as_deref(), service_port))
+        // "If not specified, ports are not restricted": then the Service's own number is meant.
+        .filter_map(|it| u16::try_from(it.port.unwrap_or(service_port.port)).ok())
+        .collect();
+    let mut found = Vec::new();
+    for endpoint in slice.endpoints.iter().flatten() {
+        let Some(state) = state_of(endpoint.conditions.as_ref(), publish_not_ready) else { continue };
+        for text in &endpoint.addresses {
+            let addresses =
+                numbers.iter().filter_map(|&port| address(text, port, slice.address_type == FQDN));
+            found.extend(addresses.map(|address| Endpoint { address, state }));
+        }
+    }
+    found
+}
+
+fn from_object(
+    object: &EndpointsObject,
+    service_port: &ServicePort,
+    publish_not_ready: bool,
+) -> Vec<Endpoint> {
+    let mut found = Vec::new();
+    for subset in object.subsets.iter().flatten() {
+        let ready = subset.addresses.iter().flatten();
+        let not_ready = subset.not_ready_addresses.iter().flatten().filter(|_| publish_not_ready);
+        let addresses: Vec<_> = ready.chain(not_ready).collect();
+        let ports = subset.ports.iter().flatten();
+        for port in ports.filter(|it| is_port(it.name.as_deref(), it.protocol.as_deref(), service_port)) {
+            let Ok(number) = u16::try_from(port.port) else { continue };
+            let addresses = addresses.iter().filter_map(|it| address(&it.ip, number, false));
+            found.extend(addresses.map(|address| Endpoint { address, state: EndpointState::Ready }));
+        }
+    }
+    found
+}
+
+/// Whether a port of a slice or Endpoints object is `service_port`: they meet by name (a Service's
+/// only port may have none) and protocol, never by number, since the numbers here are target ports.
+fn is_port(name: Option<&str>, protocol: Option<&str>, service_port: &ServicePort) -> bool {
+    name.unwrap_or_default() == service_port.name.as_deref().unwrap_or_default()
+        && service::protocol_or_default(protocol) == service::protocol(service_port)
+}
+
+/// The state that the conditions of a slice's endpoint mean; none where it must get no traffic.
+/// Absent conditions mean ready, an absent `serving` means what `ready` says.
+fn state_of(conditions: Option<&EndpointConditions>, publish_not_ready: bool) -> Option<EndpointState> {
+    let ready = conditions.and_then(|it| it.ready).unwrap_or(true);
+    if ready || publish_not_ready {
+        return Some(EndpointState::Ready);
+    }
+    let serving = conditions.and_then(|it| it.serving).unwrap_or(ready);
+    let terminating = conditions.and_then(|it| it.terminating).unwrap_or(false);
+    (serving && terminating).then_some(EndpointState::Terminating)
+}
+
+fn address(text: &str, port: u16, is_name: bool) -> Option<EndpointAddress> {
+    if is_name {
+        return (!text.is_empty()).then(|| dns(text, port));
+    }
+    // The API server lets only addresses through; a manifest may hold anything.
+    text.parse::<IpAddr>().ok().map(|ip| EndpointAddress::Socket(SocketAddr::new(ip, port)))
+}
+
+#[cfg(test)]
+mod tests;
