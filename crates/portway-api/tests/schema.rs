@@ -1,0 +1,199 @@
+//! The types against the schema of the CRDs of Gateway API v1.7.0, both channels.
+//!
+//! For each kind and each version that is served, objects are made out of the schema with every field
+//! set, one for each value of every enumeration. Reading one must ignore no field, and writing it again
+//! must yield it as it was. A field that the types do not have fails here, unless it is listed below
+//! with the reason.
+//!
+//! The CRDs come from `PORTWAY_CRDS` (`make` sets it), else from Go's module cache. Without them the
+//! test fails.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use portway_api::manifest::{self, Source};
+use portway_api::resource::{Resource, Spec};
+use portway_api::{
+    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
+    TlsRoute, UdpRoute,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Fields that the types leave out, with the reason. There is none so far.
+const IGNORED_FIELDS: &[(&str, &str)] = &[];
+
+/// Kinds that are not modelled, with the reason.
+const IGNORED_KINDS: &[(&str, &str)] = &[
+    ("XBackend", "experimental group; not served yet"),
+    ("XBackendTrafficPolicy", "experimental group; not served yet"),
+    ("XMesh", "about meshes, which Portway is not"),
+    ("XTelemetryPolicy", "experimental group; not served yet"),
+];
+
+fn crd_directory() -> PathBuf {
+    if let Some(directory) = std::env::var_os("PORTWAY_CRDS") {
+        return directory.into();
+    }
+    let output = std::process::Command::new("go").args(["env", "GOMODCACHE"]).output();
+    let cache =
+        output.expect("PORTWAY_CRDS is not set, and there is no Go to ask for its module cache").stdout;
+    let cache = String::from_utf8(cache).unwrap();
+    Path::new(cache.trim()).join("sigs.k8s.io/gateway-api@v1.7.0/config/crd")
+}
+
+/// The CRDs of a channel; read once.
+fn crds(channel: &str) -> &'static [Value] {
+    static STANDARD: LazyLock<Vec<Value>> = LazyLock::new(|| read_crds("standard"));
+    static EXPERIMENTAL: LazyLock<Vec<Value>> = LazyLock::new(|| read_crds("experimental"));
+    if channel == "standard" { &STANDARD } else { &EXPERIMENTAL }
+}
+
+fn read_crds(channel: &str) -> Vec<Value> {
+    let directory = crd_directory().join(channel);
+    let entries = std::fs::read_dir(&directory).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}: `make setup` brings the CRDs; PORTWAY_CRDS says where they are",
+            directory.display()
+        )
+    });
+    let mut crds = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parsed = manifest::parse(&Source::new(&path.display().to_string()), &text);
+        assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
+        let documents = parsed.documents.into_iter().map(|document| document.value);
+        crds.extend(documents.filter(|value| value["kind"] == "CustomResourceDefinition"));
+    }
+    assert!(crds.len() >= 10, "only {} CRDs in {}", crds.len(), directory.display());
+    crds
+}
+
+/// An object with every field of the schema set; `choice` picks among the values of an enumeration.
+fn sample(schema: &Value, choice: usize) -> Value {
+    if let Some(values) = schema["enum"].as_array() {
+        return values[choice.min(values.len() - 1)].clone();
+    }
+    match schema["type"].as_str() {
+        Some("object") => match (schema["properties"].as_object(), schema.get("additionalProperties")) {
+            (Some(properties), _) => {
+                let fields = properties.iter().map(|(name, schema)| (name.clone(), sample(schema, choice)));
+                Value::Object(fields.collect())
+            }
+            (None, Some(values)) => json!({ "key": sample(values, choice) }),
+            (None, None) => json!({ "name": "sample" }),
+        },
+        Some("array") => json!([sample(&schema["items"], choice)]),
+        Some("integer") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("boolean") => json!(true),
+        Some("string") if schema["format"] == "date-time" => json!("2026-01-01T00:00:00Z"),
+        Some("string") => json!("sample"),
+        other => panic!("a schema of type {other:?}: {schema}"),
+    }
+}
+
+/// The greatest number of values that an enumeration of the schema has.
+fn choices(schema: &Value) -> usize {
+    let own = schema["enum"].as_array().map_or(1, Vec::len);
+    let nested = match schema {
+        Value::Object(fields) => fields.values().map(choices).max(),
+        Value::Array(items) => items.iter().map(choices).max(),
+        _ => None,
+    };
+    own.max(nested.unwrap_or(1))
+}
+
+fn check<T: DeserializeOwned + Serialize>(context: &str, object: &Value) {
+    let mut ignored = Vec::new();
+    let read: T = serde_ignored::deserialize(object, |path| ignored.push(path.to_string()))
+        .unwrap_or_else(|error| panic!("{context}: {error}\n{object:#}"));
+    ignored.retain(|path| !IGNORED_FIELDS.iter().any(|(field, _)| field == path));
+    assert!(ignored.is_empty(), "{context}: fields that the types do not have: {ignored:#?}");
+    let written = serde_json::to_value(&read).unwrap();
+    assert_eq!(&written, object, "{context}: what was read is not what is written");
+}
+
+fn check_kind<S: Spec>(channel: &str) {
+    let crds = crds(channel);
+    let crd = crds.iter().find(|crd| crd["spec"]["names"]["kind"] == S::KIND);
+    let crd = crd.unwrap_or_else(|| panic!("{channel} has no {}", S::KIND));
+    assert_eq!(crd["spec"]["group"], S::GROUP);
+    let versions = crd["spec"]["versions"].as_array().unwrap();
+    let served: BTreeSet<&str> = versions
+        .iter()
+        .filter(|version| version["served"] == true)
+        .map(|version| version["name"].as_str().unwrap())
+        .collect();
+    if channel == "experimental" {
+        assert_eq!(served, S::VERSIONS.iter().copied().collect(), "versions of {} that are served", S::KIND);
+    }
+    for version in versions {
+        let name = version["name"].as_str().unwrap();
+        let schema = &version["schema"]["openAPIV3Schema"];
+        for choice in 0..choices(schema) {
+            let mut object = sample(schema, choice);
+            object["apiVersion"] = json!(format!("{}/{name}", S::GROUP));
+            object["kind"] = json!(S::KIND);
+            check::<Resource<S>>(&format!("{channel} {} {name}", S::KIND), &object);
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($name:ident: $kind:ty,)*) => {
+        $(#[test]
+        fn $name() {
+            check_kind::<<$kind as SpecOf>::Spec>("experimental");
+            check_kind::<<$kind as SpecOf>::Spec>("standard");
+        })*
+
+        #[test]
+        fn every_kind_is_modelled_or_left_out_for_a_reason() {
+            let modelled = [$(<<$kind as SpecOf>::Spec as Spec>::KIND),*];
+            for crd in crds("experimental") {
+                let kind = crd["spec"]["names"]["kind"].as_str().unwrap().to_owned();
+                let ignored = IGNORED_KINDS.iter().any(|(name, _)| *name == kind);
+                assert!(ignored || modelled.contains(&kind.as_str()), "{kind} is not modelled");
+            }
+        }
+    };
+}
+
+trait SpecOf {
+    type Spec: Spec;
+}
+
+impl<S: Spec> SpecOf for Resource<S> {
+    type Spec = S;
+}
+
+kinds! {
+    gateway_class: GatewayClass,
+    gateway: Gateway,
+    listener_set: ListenerSet,
+    http_route: HttpRoute,
+    grpc_route: GrpcRoute,
+    tls_route: TlsRoute,
+    tcp_route: TcpRoute,
+    udp_route: UdpRoute,
+    reference_grant: ReferenceGrant,
+    backend_tls_policy: BackendTlsPolicy,
+}
+
+#[test]
+#[should_panic(expected = "fields that the types do not have")]
+fn a_field_that_the_types_do_not_have_is_found() {
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "TCPRoute",
+        "metadata": {},
+        "spec": { "rules": [{ "brandNew": 1 }] },
+    });
+    check::<TcpRoute>("TCPRoute", &object);
+}
