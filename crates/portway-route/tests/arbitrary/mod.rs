@@ -14,12 +14,12 @@ use crate::fixture::{Gateway, Message, RouteDraft, With, exact, get, grpc, prefi
 const PATTERNS: [&str; 6] = ["", "*.a", "*.b.a", "b.a", "b.b.a", "c"];
 const HOSTS: [&str; 8] = ["b.a", "b.b.a", "a.b.a", "a.a", "a", "c", "", "d"];
 const LISTENERS: [(&str, &str); 3] = [("http", ""), ("wild", "*.a"), ("one", "b.a")];
-const PATHS: [&str; 9] = ["/", "/a", "/a/", "/a/b", "/a/b/", "/ab", "/b", "/S/M", "/S/N"];
+const PATHS: [&str; 11] = ["/", "/a", "/a/", "/a/b", "/a/b/", "/ab", "/a-", "/a-/b", "/b", "/S/M", "/S/N"];
 const VALUES: [&str; 4] = ["1", "2", "~[12]", "~.*"];
 
 /// A gateway with three listeners on port 80, one inside another, and a few routes.
 pub fn gateway() -> impl Strategy<Value = Gateway> {
-    (subsequence(&LISTENERS[..], 1..=3), vec(route_draft(), 0..6)).prop_map(|(listeners, routes)| {
+    (subsequence(&LISTENERS[..], 1..=3), vec(route_draft(), 0..8)).prop_map(|(listeners, routes)| {
         let mut gateway = Gateway::new();
         for (name, hostname) in &listeners {
             gateway = gateway.http(name, 80, hostname);
@@ -61,13 +61,14 @@ fn request_match(kind: RouteKind) -> BoxedStrategy<RequestMatch> {
     ];
     let method = of(select(&["GET", "POST"][..]));
     let params = vec((select(&["q", "r"][..]), select(&VALUES[..])), 0..2);
-    (paths, method, headers, params)
-        .prop_map(|(it, method, headers, params)| {
-            let mut it = with_headers(it, &headers);
-            it.method = method.map(Into::into);
-            params.iter().fold(it, |it, (name, value)| it.with_param(name, value))
-        })
-        .boxed()
+    let plain = select(&["/", "/a", "/a/b"][..]).prop_map(prefix);
+    let any = (paths, method, headers, params).prop_map(|(it, method, headers, params)| {
+        let mut it = with_headers(it, &headers);
+        it.method = method.map(Into::into);
+        params.iter().fold(it, |it, (name, value)| it.with_param(name, value))
+    });
+    // Plain ones are all that often tie on all but the route.
+    prop_oneof![plain, any].boxed()
 }
 
 /// A name stands in a match once.
