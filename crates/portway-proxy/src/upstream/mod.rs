@@ -25,3 +25,6 @@ pub use connect::ConnectedStream;
 pub use error::UpstreamError;
 pub use pools::{Pools, Sent};
 pub use stream::UpstreamStream;
+
+#[cfg(test)]
+mod tests;
