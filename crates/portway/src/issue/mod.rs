@@ -1,0 +1,167 @@
+//! One form for everything that is wrong or worth a note, wherever it was found.
+//!
+//! Manifests have [`Problem`]s, translation has [`Finding`]s, the matcher refuses what it cannot compile.
+//! People and scripts get them all in this one form, with file, line and column.
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use portway_api::manifest::{FieldPath, Origin, Position, Problem, Severity};
+use portway_api::object::ObjectRef;
+use portway_route::{Place, Refused, RefusedReason};
+use portway_translate::{Finding, finding};
+use serde::Serialize;
+
+pub(crate) use self::text::{Style, render};
+
+/// Something that is wrong or worth a note. The order is that of a report: errors first, then by place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Issue {
+    pub(crate) severity: Severity,
+    /// Where it is written, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) position: Option<Position>,
+    /// The kind of issue, in kebab-case. Scripts may rely on it.
+    pub(crate) code: String,
+    /// The object, such as `HTTPRoute my-app/web`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) object: Option<String>,
+    /// The field, such as `spec.rules[0].matches[1].path.value`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    pub(crate) message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+}
+
+/// Where each object is written.
+#[derive(Debug, Default)]
+pub(crate) struct Origins(BTreeMap<ObjectRef, Origin>);
+
+impl Origins {
+    pub(crate) fn insert(&mut self, object: ObjectRef, origin: Origin) {
+        self.0.insert(object, origin);
+    }
+
+    /// Where an object is written.
+    pub(crate) fn start(&self, object: &ObjectRef) -> Option<Position> {
+        Some(self.0.get(object)?.start())
+    }
+
+    /// Where a field is written, or what of it there is.
+    pub(crate) fn position(&self, object: &ObjectRef, field: &FieldPath) -> Option<Position> {
+        Some(self.0.get(object)?.position(field))
+    }
+}
+
+impl From<Problem> for Issue {
+    fn from(problem: Problem) -> Self {
+        let field = problem.field.filter(|field| !field.is_root());
+        Self {
+            severity: problem.severity,
+            position: problem.position,
+            code: problem.code.as_str().to_owned(),
+            object: problem.object,
+            field: field.map(|field| field.to_string()),
+            message: problem.message,
+            help: problem.help,
+        }
+    }
+}
+
+impl Issue {
+    /// What translation found.
+    pub(crate) fn found(finding: &Finding, origins: &Origins) -> Self {
+        // What does not read as a path leads to the object itself.
+        let path = finding.field.parse::<FieldPath>().unwrap_or_default();
+        Self {
+            severity: match finding.severity {
+                finding::Severity::Error => Severity::Error,
+                finding::Severity::Warning => Severity::Warning,
+                finding::Severity::Note => Severity::Note,
+            },
+            position: origins.position(&finding.object, &path),
+            code: kebab_case(&finding.code),
+            object: Some(finding.object.to_string()),
+            field: Some(finding.field.clone()).filter(|field| !field.is_empty()),
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+        }
+    }
+
+    /// What the matcher cannot serve.
+    pub(crate) fn refused(refused: &Refused, origins: &Origins) -> Self {
+        let (object, field) = refused_place(refused);
+        Self {
+            severity: Severity::Error,
+            position: field.parse().ok().and_then(|field| origins.position(&object, &field)),
+            code: "not-served".to_owned(),
+            object: Some(object.to_string()),
+            field: Some(field).filter(|field| !field.is_empty()),
+            message: format!("this is not served: {}", refused.reason()),
+            help: None,
+        }
+    }
+}
+
+/// Object and field of what is refused.
+fn refused_place(refused: &Refused) -> (ObjectRef, String) {
+    match refused {
+        Refused::Rule { route, rule, reason } => {
+            let field = match reason {
+                RefusedReason::Pattern { match_index, place, .. } => {
+                    format!("spec.rules[{rule}].matches[{match_index}].{}", match_field(place))
+                }
+                _ => format!("spec.rules[{rule}]"),
+            };
+            (crate::object_name::route(route), field)
+        }
+        Refused::Attachment { route, .. } => (crate::object_name::route(route), "spec.parentRefs".to_owned()),
+        Refused::Listener { listener, .. } => {
+            (crate::object_name::listener_parent(&listener.parent), "spec.listeners".to_owned())
+        }
+    }
+}
+
+/// The field of a match that a pattern stands in.
+fn match_field(place: &Place) -> &'static str {
+    match place {
+        Place::Path => "path",
+        Place::GrpcService | Place::GrpcMethod => "method",
+        Place::Header(_) => "headers",
+        Place::QueryParam(_) => "queryParams",
+    }
+}
+
+/// The name of a unit variant as serde writes it.
+fn kebab_case(code: &impl Serialize) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(word)) => word,
+        // Codes are unit variants, which serde writes as strings.
+        _ => String::new(),
+    }
+}
+
+/// How many issues there are of each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) errors: usize,
+    pub(crate) warnings: usize,
+    pub(crate) notes: usize,
+}
+
+impl Counts {
+    pub(crate) fn of(issues: &[Issue]) -> Self {
+        let mut counts = Self::default();
+        for issue in issues {
+            match issue.severity {
+                Severity::Error => counts.errors += 1,
+                Severity::Warning => counts.warnings += 1,
+                Severity::Note => counts.notes += 1,
+            }
+        }
+        counts
+    }
+}
