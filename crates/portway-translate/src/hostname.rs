@@ -1,50 +1,71 @@
-//! Whether a text is a hostname of the Gateway API (RFC 1123, in lower case).
+//! Hostnames of listeners and routes, as users write them.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use portway_config::HostnamePattern;
 
-/// The longest hostname and the longest label, in bytes (RFC 1035, section 2.3.4).
-const MAX_LENGTH: usize = 253;
+/// Longest hostname, in bytes (RFC 1035, section 2.3.4).
+const MAX_HOSTNAME: usize = 253;
+/// Longest label of a hostname, in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// A hostname without wildcard (`PreciseHostname`).
-///
-/// # Errors
-///
-/// Why it is none, as a sentence.
-pub(crate) fn precise(text: &str) -> Result<Arc<str>, String> {
-    check(text, text).map(|()| text.into())
+/// Why a text is not a hostname of the Gateway API. Completes the sentence "`Foo` …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HostnameFault {
+    /// Too long.
+    #[error("is longer than {MAX_HOSTNAME} characters")]
+    TooLong,
+    /// An asterisk alone, or not at the beginning.
+    #[error("has `*` in a place other than before the first dot of a longer name")]
+    Asterisk,
+    /// Upper case.
+    #[error("is not in lower case")]
+    UpperCase,
+    /// An address.
+    #[error("is an IP address, not a name")]
+    Address,
+    /// Another character, an empty label, a label that is too long or that begins or ends with a hyphen.
+    #[error("is not a DNS name")]
+    NotDns,
 }
 
-/// A hostname that may begin with `*.` (`Hostname`).
-///
-/// # Errors
-///
-/// Why it is none, as a sentence.
-pub(crate) fn pattern(text: &str) -> Result<HostnamePattern, String> {
-    check(text.strip_prefix("*.").unwrap_or(text), text)?;
-    Ok(HostnamePattern::parse(text))
+/// Reads a hostname: a DNS name in lower case, perhaps with `*.` in front. Empty is all.
+pub(crate) fn parse(text: &str) -> Result<HostnamePattern, HostnameFault> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if text.is_empty() {
+        return Ok(HostnamePattern::Any);
+    }
+    if text.len() > MAX_HOSTNAME {
+        return Err(HostnameFault::TooLong);
+    }
+    if name.contains('*') {
+        return Err(HostnameFault::Asterisk);
+    }
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(HostnameFault::UpperCase);
+    }
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Err(HostnameFault::Address);
+    }
+    if name.split('.').all(is_label) { Ok(HostnamePattern::parse(text)) } else { Err(HostnameFault::NotDns) }
 }
 
-fn check(name: &str, whole: &str) -> Result<(), String> {
-    let is_label = |label: &str| {
-        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-        (1..=MAX_LABEL).contains(&label.len())
-            && label.bytes().all(plain)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    if name.parse::<Ipv4Addr>().is_ok() {
-        return Err(format!("\"{whole}\" is an IP address, where a hostname is asked for"));
+/// Reads a hostname that is neither a wildcard nor empty (`PreciseHostname`).
+pub(crate) fn precise(text: &str) -> Result<Arc<str>, HostnameFault> {
+    match parse(text)? {
+        HostnamePattern::Exact(name) => Ok(name),
+        HostnamePattern::Wildcard(_) => Err(HostnameFault::Asterisk),
+        HostnamePattern::Any => Err(HostnameFault::NotDns),
     }
-    if name.len() > MAX_LENGTH || !name.split('.').all(is_label) {
-        return Err(format!(
-            "\"{whole}\" is no hostname: labels of lower-case letters, digits and '-', joined by '.'"
-        ));
-    }
-    Ok(())
+}
+
+fn is_label(label: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = label.as_bytes();
+    label.len() <= MAX_LABEL
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
 #[cfg(test)]
@@ -52,18 +73,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wildcard_is_the_first_label_alone() {
-        for text in ["example.com", "a-b.example.com", "*.example.com", "localhost", "x1.2y"] {
-            assert!(pattern(text).is_ok(), "{text}");
+    fn names_and_wildcards_are_hostnames() {
+        for text in ["a", "a.example.com", "*.example.com", "1a.example.com", "xn--bcher-kva.example"] {
+            assert_eq!(parse(text).unwrap().to_string(), text);
         }
-        let long = format!("{}.com", "a".repeat(64));
-        let wrong = [
-            "", "*", "*.", "*foo.com", "a.*.com", "-a.com", "a-.com", "a..b", "A.com", "1.2.3.4", "a_b",
-            &long,
+        assert_eq!(parse(""), Ok(HostnamePattern::Any));
+    }
+
+    #[test]
+    fn everything_else_is_not() {
+        let long = format!("{}.example.com", "a.".repeat(130));
+        let cases = [
+            (long.as_str(), HostnameFault::TooLong),
+            ("*", HostnameFault::Asterisk),
+            ("a.*.example.com", HostnameFault::Asterisk),
+            ("A.example.com", HostnameFault::UpperCase),
+            ("10.0.0.1", HostnameFault::Address),
+            ("::1", HostnameFault::Address),
+            ("a..example.com", HostnameFault::NotDns),
+            ("a.example.com.", HostnameFault::NotDns),
+            ("-a.example.com", HostnameFault::NotDns),
+            ("a_b.example.com", HostnameFault::NotDns),
+            ("a.example.com:80", HostnameFault::NotDns),
+            ("*.", HostnameFault::NotDns),
         ];
-        for text in wrong {
-            assert!(pattern(text).is_err(), "{text}");
+        for (text, fault) in cases {
+            assert_eq!(parse(text), Err(fault), "{text}");
         }
-        assert!(precise("*.example.com").is_err());
     }
 }

@@ -58,14 +58,14 @@ pub(crate) fn backend_protocol(
     };
     let Some(name) = app_protocol.filter(|name| !name.is_empty()) else { return Ok(plain) };
     match (known(name), traffic) {
-        (None, _) => Err(format!("its appProtocol \"{name}\" is not one that can be spoken to a backend")),
+        (None, _) => Err(format!("its appProtocol `{name}` is not one that can be spoken to a backend")),
         (Some(AppProtocol::WebSocket | AppProtocol::WebSocketTls), Traffic::Grpc) => {
-            Err(format!("its appProtocol \"{name}\" cannot carry gRPC"))
+            Err(format!("its appProtocol `{name}` cannot carry gRPC"))
         }
         // To speak clear text to what expects TLS would be wrong, and without a policy there is
         // nothing to verify the certificate by.
         (Some(AppProtocol::Tls | AppProtocol::WebSocketTls), _) if !has_tls_policy => {
-            Err(format!("its appProtocol \"{name}\" asks for TLS, but no BackendTLSPolicy is for this port"))
+            Err(format!("its appProtocol `{name}` asks for TLS, but no BackendTLSPolicy is for this port"))
         }
         (Some(AppProtocol::Http2), _) => Ok(BackendProtocol::Http2),
         (Some(_), _) => Ok(plain),

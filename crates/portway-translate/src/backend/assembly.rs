@@ -186,8 +186,7 @@ impl<'c, 'a> Assembly<'c, 'a> {
             let field = format!("spec.targetRefs[{index}]");
             let service = ObjectKey::new(policy.namespace(), target.name.as_str());
             let found = if !target.group.is_empty() || target.kind != "Service" {
-                let message =
-                    format!("{} of API group \"{}\" is no kind of target", target.kind, target.group);
+                let message = format!("{} of API group `{}` is no kind of target", target.kind, target.group);
                 Some((Severity::Error, FindingCode::InvalidKind, message))
             } else if !self.context.snapshot.services.contains_key(&service) {
                 let message = format!("Service {service} does not exist");

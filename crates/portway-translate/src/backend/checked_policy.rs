@@ -46,8 +46,9 @@ pub(crate) fn check(context: &Context<'_>, policy: &BackendTlsPolicy) -> Checked
     let field = Field::SPEC.field("validation");
     let trust = trust(context, policy, &field, &mut bundles, &mut problems);
     let server_name = hostname::precise(&validation.hostname);
-    if let Err(why) = &server_name {
-        problems.refuse(Reason::Invalid, &field.field("hostname"), why.as_str());
+    if let Err(fault) = &server_name {
+        let message = format!("`{}` {fault}", validation.hostname);
+        problems.refuse(Reason::Invalid, &field.field("hostname"), message);
     }
     let subject_alt_names = subject_alt_names(&validation.subject_alt_names, &field, &mut problems);
     let ignored_options = options(policy, &mut problems);
@@ -84,7 +85,7 @@ fn trust(
         }
         ([], Some(WellKnownCaCertificates::System)) => Some(BackendTrust::System),
         ([], Some(WellKnownCaCertificates::Other(name))) => {
-            let message = format!("\"{name}\" is not a set of authorities that is supported; use System");
+            let message = format!("`{name}` is not a set of authorities that is supported; use System");
             problems.refuse(Reason::Invalid, &field.field("wellKnownCACertificates"), message);
             None
         }
@@ -149,7 +150,8 @@ fn subject_alt_names(names: &[ApiName], field: &Field<'_>, problems: &mut Proble
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let result = match (name.kind, given(&name.hostname), given(&name.uri)) {
             (SubjectAltNameType::Hostname, Some(text), None) => {
-                hostname::pattern(&text).map(|pattern| SubjectAltName::Dns(pattern.to_string().into()))
+                let pattern = hostname::parse(&text).map_err(|fault| format!("`{text}` {fault}"));
+                pattern.map(|pattern| SubjectAltName::Dns(pattern.to_string().into()))
             }
             (SubjectAltNameType::Uri, None, Some(text)) => uri(&text),
             (SubjectAltNameType::Hostname, ..) => {
@@ -179,7 +181,7 @@ fn uri(text: &str) -> Result<SubjectAltName, String> {
         {
             Ok(SubjectAltName::Uri(text.into()))
         }
-        _ => Err(format!("\"{}\" is no absolute URI", text.escape_default())),
+        _ => Err(format!("`{}` is no absolute URI", text.escape_default())),
     }
 }
 

@@ -95,8 +95,8 @@ impl<'a> EndpointsIndex<'a> {
         if names.is_empty() || names.contains(&wanted) {
             return "its EndpointSlices list no address that serves".to_owned();
         }
-        let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
-        format!("the port is named \"{wanted}\", but its EndpointSlices have {}", quoted.join(", "))
+        let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("the port is named `{wanted}`, but its EndpointSlices have {}", quoted.join(", "))
     }
 }
 

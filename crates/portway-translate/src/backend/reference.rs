@@ -98,7 +98,7 @@ fn check_kind(reference: &BackendObjectReference) -> Result<(), Unresolved> {
         return Ok(());
     }
     let field = if kind == "Service" { "group" } else { "kind" };
-    let group = if group.is_empty() { "core".to_owned() } else { format!("\"{group}\"") };
+    let group = if group.is_empty() { "core".to_owned() } else { format!("`{group}`") };
     let message =
         format!("{kind} of API group {group} is not a kind of backend that is supported; use a Service");
     Err(Unresolved::new(Reason::InvalidKind, field, message))

@@ -52,7 +52,7 @@ fn origin(text: &str) -> Result<Arc<str>, String> {
     if text == ANY || is_origin(text).is_some() {
         return Ok(text.to_ascii_lowercase().into());
     }
-    Err(format!("\"{text}\" is neither * nor an origin such as https://*.example.com:8443"))
+    Err(format!("`{text}` is neither * nor an origin such as https://*.example.com:8443"))
 }
 
 fn is_origin(text: &str) -> Option<()> {
@@ -70,7 +70,7 @@ fn is_origin(text: &str) -> Option<()> {
 fn method(text: &str) -> Result<Arc<str>, String> {
     match Method::try_from(text) {
         Ok(_) => Ok(text.into()),
-        Err(_) => Err(format!("\"{text}\" is no HTTP method")),
+        Err(_) => Err(format!("`{text}` is no HTTP method")),
     }
 }
 

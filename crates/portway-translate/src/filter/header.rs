@@ -42,7 +42,7 @@ pub(crate) enum Direction {
 pub(crate) fn name(text: &str) -> Result<Arc<str>, String> {
     match HeaderName::try_from(text) {
         Ok(name) => Ok(name.as_str().into()),
-        Err(_) => Err(format!("\"{text}\" is no header name")),
+        Err(_) => Err(format!("`{text}` is no header name")),
     }
 }
 

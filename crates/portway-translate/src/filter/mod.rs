@@ -121,7 +121,7 @@ fn one(scope: &Scope<'_>, choice: Choice<'_>, at: &Field<'_>, into: &mut Filters
 fn extension(reference: &LocalObjectReference, field: &Field<'_>, problems: &mut Problems) -> Fault {
     let LocalObjectReference { group, kind, name } = reference;
     let message = format!(
-        "{kind} {name} of API group \"{group}\" is not a kind of filter that is supported; \
+        "{kind} {name} of API group `{group}` is not a kind of filter that is supported; \
          requests that it should filter get status 500"
     );
     problems.unresolved.push(Problem::new(Reason::InvalidKind, &field.field("kind"), message.as_str()));

@@ -24,7 +24,7 @@ pub(crate) fn redirect(
 ) -> Redirect {
     let scheme = filter.scheme.as_deref().filter(|scheme| !scheme.is_empty());
     if let Some(scheme) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
-        problems.invalid(&field.field("scheme"), format!("\"{scheme}\" is neither http nor https"));
+        problems.invalid(&field.field("scheme"), format!("`{scheme}` is neither http nor https"));
     }
     let port = filter.port.and_then(|port| {
         let number = u16::try_from(port).ok().filter(|number| *number > 0);
@@ -63,8 +63,8 @@ fn host(text: Option<&str>, field: &Field<'_>, problems: &mut Problems) -> Optio
     let text = text.filter(|text| !text.is_empty())?;
     match hostname::precise(text) {
         Ok(name) => Some(name),
-        Err(why) => {
-            problems.invalid(&field.field("hostname"), why);
+        Err(fault) => {
+            problems.invalid(&field.field("hostname"), format!("`{text}` {fault}"));
             None
         }
     }
@@ -125,7 +125,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
     if path.bytes().all(is_plain) && path.split('%').skip(1).all(is_escape) {
         return Ok(());
     }
-    Err(format!("\"{}\" has characters that a path must not have", path.escape_default()))
+    Err(format!("`{}` has characters that a path must not have", path.escape_default()))
 }
 
 #[cfg(test)]

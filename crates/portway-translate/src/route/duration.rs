@@ -14,9 +14,7 @@ const MAX_COMPONENTS: usize = 4;
 /// A sentence that says what a duration looks like.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     components(text).ok_or_else(|| {
-        format!(
-            "\"{text}\" is no duration; write one to four numbers with units, such as 30s, 500ms or 1h30m"
-        )
+        format!("`{text}` is no duration; write one to four numbers with units, such as 30s, 500ms or 1h30m")
     })
 }
 

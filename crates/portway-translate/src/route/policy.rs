@@ -99,7 +99,7 @@ fn cookie(
     let name = cookie.name.unwrap_or_else(|| format!("portway-session-{:016x}", fnv1a(identity)));
     // A cookie's name has the characters of a header's (RFC 6265, section 4.1.1), but a case.
     if filter::header_name(&name).is_err() {
-        let message = format!("\"{}\" is no name of a cookie", name.escape_default());
+        let message = format!("`{}` is no name of a cookie", name.escape_default());
         problems.invalid(&at.field("name"), message);
     }
     let path = cookie.path.unwrap_or_else(|| DEFAULT_COOKIE_PATH.to_owned());

@@ -27,7 +27,7 @@ pub(crate) fn findings(context: &Context<'_>, route: &RouteView<'_>, findings: &
             ("", "Service") => continue,
             (group, kind) => {
                 let message =
-                    format!("{kind} of API group \"{group}\" is no kind of parent that is known here");
+                    format!("{kind} of API group `{group}` is no kind of parent that is known here");
                 let field = format!("spec.parentRefs[{index}].kind");
                 findings.push(Finding::new(
                     Severity::Warning,

@@ -75,7 +75,7 @@ fn path(path: &HttpPathMatch, field: &Field<'_>, problems: &mut Problems) -> Opt
 /// What the CRD's validation asks of a path.
 fn check_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') {
-        return Err(format!("\"{}\" does not begin with /", path.escape_default()));
+        return Err(format!("`{}` does not begin with /", path.escape_default()));
     }
     if path.contains("//") {
         return Err("a path must not have // in it; requests are matched after // became /".to_owned());
@@ -145,7 +145,7 @@ fn grpc_method(method: &GrpcMethodMatch, field: &Field<'_>, problems: &mut Probl
         let text = text?;
         let at = field.field(name);
         if method.kind == ValueMatchType::Exact && !is_protobuf_name(&text) {
-            problems.invalid(&at, format!("\"{}\" is no name of a gRPC {name}", text.escape_default()));
+            problems.invalid(&at, format!("`{}` is no name of a gRPC {name}", text.escape_default()));
         }
         value(method.kind, &text, &at, problems)
     };

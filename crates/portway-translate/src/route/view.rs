@@ -118,10 +118,12 @@ impl<'a> RouteView<'a> {
     pub(crate) fn hostnames(&self, problems: &mut Problems) -> Vec<HostnamePattern> {
         let mut patterns = Vec::with_capacity(self.hostnames.len());
         for (index, text) in self.hostnames.iter().enumerate() {
-            match hostname::pattern(text) {
+            match hostname::parse(text) {
                 Ok(pattern) if patterns.contains(&pattern) => {}
                 Ok(pattern) => patterns.push(pattern),
-                Err(why) => problems.invalid(&Field::SPEC.item("hostnames", index), why),
+                Err(fault) => {
+                    problems.invalid(&Field::SPEC.item("hostnames", index), format!("`{text}` {fault}"));
+                }
             }
         }
         patterns
