@@ -11,7 +11,6 @@ const CORE_GROUP: &str = "";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LocalObjectReference {
     /// API group; empty is core.
-    #[serde(default)]
     pub group: String,
     /// Kind.
     pub kind: String,
@@ -23,7 +22,6 @@ pub struct LocalObjectReference {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectReference {
     /// API group; empty is core.
-    #[serde(default)]
     pub group: String,
     /// Kind.
     pub kind: String,

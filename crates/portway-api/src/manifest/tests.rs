@@ -354,7 +354,39 @@ const FRAGMENTS: &[&str] = &[
     "\"\\ud83d\"",
 ];
 
+/// One change to a text: what stands in a range is replaced.
+fn edit() -> impl Strategy<Value = (prop::sample::Index, usize, &'static str)> {
+    (any::<prop::sample::Index>(), 0..12usize, prop::sample::select(FRAGMENTS))
+}
+
+/// Objects of many kinds, to be spoilt.
+const OBJECTS: &str = include_str!("tests/objects.yaml");
+
+#[test]
+fn the_objects_are_sound_before_they_are_spoilt() {
+    let reading = read(&Source::new("objects.yaml"), OBJECTS);
+    assert_eq!(reading.problems, []);
+    assert_eq!(reading.objects.len(), 18);
+}
+
 proptest! {
+    /// Whatever happens to a manifest, it is read or refused, and every error has a place within the text.
+    #[test]
+    fn spoilt_objects_are_told_with_their_place(edits in prop::collection::vec(edit(), 1..6)) {
+        let mut text = OBJECTS.to_owned();
+        for (at, length, fragment) in edits {
+            let boundaries: Vec<_> = text.char_indices().map(|(offset, _)| offset).collect();
+            let start = at.index(boundaries.len());
+            let end = boundaries.get(start + length).copied().unwrap_or(text.len());
+            text.replace_range(boundaries[start]..end, fragment);
+        }
+        let lines = text.split(['\n', '\r']).count();
+        for problem in read(&Source::new("objects.yaml"), &text).problems {
+            let position = problem.position.clone().unwrap();
+            prop_assert!((1..=lines).contains(&(position.line as usize)) && position.column > 0, "{problem}");
+        }
+    }
+
     #[test]
     fn no_text_is_too_strange(fragments in proptest::collection::vec(proptest::sample::select(FRAGMENTS), 0..40)) {
         for document in parsed(&fragments.concat()).documents {
