@@ -44,8 +44,13 @@ examples: ## Serve every example and send it the requests that it lists
 	@$(ENV) tools/setup test; \
 	cargo test --package portway --test examples
 
-man: ## Man page and shell completions, to target/
-	@$(ENV) cargo run --quiet --bin portway -- man
+man: ## Man pages and shell completions, to share/ in the target folder
+	@$(ENV) cargo build --quiet --bin portway; \
+	portway="$$CARGO_TARGET_DIR/debug/portway" share="$$CARGO_TARGET_DIR/share"; \
+	mkdir -p "$$share/man/man1" "$$share/completions"; \
+	"$$portway" man --directory "$$share/man/man1"; \
+	for shell in bash fish zsh; do "$$portway" completions $$shell >"$$share/completions/portway.$$shell"; done; \
+	echo "$$share"
 
 advisories: ## Known holes in our dependencies, as of today (needs the network)
 	@$(ENV) tools/setup test; \
