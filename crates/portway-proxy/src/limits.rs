@@ -18,6 +18,8 @@ pub struct Limits {
     pub request_header_timeout: Duration,
     /// From accept to the end of the TLS handshake.
     pub tls_handshake_timeout: Duration,
+    /// Bytes of a connection that are looked at to find its TLS ClientHello.
+    pub client_hello_bytes: usize,
     /// How long a downstream connection may stay without a request.
     pub downstream_idle_timeout: Duration,
     /// How long a request or response body, or an upgraded connection, may stay without a byte.
@@ -73,10 +75,19 @@ pub struct Limits {
     pub mirror_body_bytes: usize,
     /// How long a draining worker lets requests end.
     pub drain_timeout: Duration,
+    /// Bytes that are copied at once between the two sides of a TCP or TLS tunnel; also the most that is held
+    /// for each direction while the other side does not read.
+    pub tunnel_buffer_bytes: usize,
+    /// How long a TCP or TLS tunnel may stay without a byte once one side has ended its direction.
+    pub tunnel_half_closed_timeout: Duration,
+    /// Endpoints that are tried for a TCP or TLS connection before it is given up.
+    pub tunnel_connect_attempts: usize,
     /// Idle time of a UDP session.
     pub udp_session_timeout: Duration,
-    /// UDP sessions of a worker at most.
+    /// UDP sessions of a worker at most; datagrams of further clients are dropped.
     pub udp_sessions: usize,
+    /// Datagrams of a new UDP session that wait for its endpoint to be found; more are dropped.
+    pub udp_pending_datagrams: usize,
     /// Whether header names with an underscore are refused: backends that map `-` to `_` confuse them.
     pub reject_underscore_headers: bool,
 }
@@ -89,6 +100,7 @@ impl Default for Limits {
             request_target_bytes: 16 * 1024,
             request_header_timeout: Duration::from_secs(10),
             tls_handshake_timeout: Duration::from_secs(5),
+            client_hello_bytes: 64 * 1024,
             downstream_idle_timeout: Duration::from_secs(60),
             stream_idle_timeout: Duration::from_secs(3600),
             request_timeout: Duration::ZERO,
@@ -116,8 +128,12 @@ impl Default for Limits {
             replay_body_bytes: 64 * 1024,
             mirror_body_bytes: 256 * 1024,
             drain_timeout: Duration::from_secs(30),
+            tunnel_buffer_bytes: 32 * 1024,
+            tunnel_half_closed_timeout: Duration::from_secs(300),
+            tunnel_connect_attempts: 3,
             udp_session_timeout: Duration::from_secs(60),
             udp_sessions: 65_536,
+            udp_pending_datagrams: 16,
             reject_underscore_headers: false,
         }
     }

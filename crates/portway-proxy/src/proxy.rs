@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::mem::discriminant;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use portway_config::Revision;
+use portway_config::{Listener, ListenerKey, Revision};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::Snapshot;
@@ -92,7 +93,8 @@ impl Proxy {
     /// Serves `snapshot` from now on.
     ///
     /// New sockets are bound first, then the snapshot is swapped in at once, then sockets that it does not
-    /// name are closed and their connections asked to end. All other sockets and connections are left alone.
+    /// name are closed and their connections asked to end, as are those of listeners that are gone or
+    /// that now treat TLS or its clients otherwise. All other sockets and connections are left alone.
     /// Returns when every worker has followed.
     pub async fn apply(&self, snapshot: impl Into<Arc<Snapshot>>) -> Applied {
         let snapshot = snapshot.into();
@@ -105,6 +107,8 @@ impl Proxy {
         let opened = self.open(&wanted, &mut ports, &mut changes, &mut failures);
         hand_over(&wanted, &mut ports, &mut changes);
         let closed = close(&wanted, &mut ports, &mut changes);
+        let ended = ended_listeners(&self.snapshot.load(), &snapshot);
+        changes.iter_mut().for_each(|change| change.drain.clone_from(&ended));
 
         self.snapshot.store(snapshot);
         self.tell_all(changes.into_iter().map(|change| |done| Command::Change { change, done })).await;
@@ -238,4 +242,29 @@ fn close(
         stays
     });
     closed
+}
+
+/// Listeners whose connections were admitted under terms that hold no longer. Requests in clear text are
+/// judged one by one, and certificates may change under a connection.
+fn ended_listeners(old: &Snapshot, new: &Snapshot) -> Vec<ListenerKey> {
+    let mut ended = Vec::new();
+    for gateway in &old.gateways {
+        let next = new.gateway(&gateway.configuration.gateway);
+        for (key, listener) in &gateway.configuration.listeners {
+            let goes_on = next
+                .and_then(|next| next.configuration.listeners.get(key))
+                .is_some_and(|next| Arc::ptr_eq(next, listener) || admits_alike(listener, next));
+            if !goes_on {
+                ended.push(key.clone());
+            }
+        }
+    }
+    ended
+}
+
+fn admits_alike(old: &Listener, new: &Listener) -> bool {
+    let validation = |listener: &Listener| listener.protocol.termination()?.client_validation.clone();
+    old.port == new.port
+        && discriminant(&old.protocol) == discriminant(&new.protocol)
+        && validation(old) == validation(new)
 }

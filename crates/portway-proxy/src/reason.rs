@@ -58,6 +58,18 @@ pub enum Reason {
     AuthError,
     /// The proxy is shutting down.
     Draining,
+    /// The client does not speak TLS on a port that asks for it.
+    NotTls,
+    /// The client's first TLS message is malformed.
+    BadClientHello,
+    /// The TLS handshake with the client was not complete in time.
+    TlsTimeout,
+    /// The TLS handshake with the client failed.
+    TlsHandshake,
+    /// The client has no certificate, or none that the listener takes (GEP-91).
+    ClientCertificate,
+    /// The listener has no certificate that could be used.
+    ListenerTls,
 }
 
 impl Reason {
@@ -90,15 +102,23 @@ impl Reason {
             Self::AuthDenied => "auth_denied",
             Self::AuthError => "auth_error",
             Self::Draining => "draining",
+            Self::NotTls => "not_tls",
+            Self::BadClientHello => "bad_client_hello",
+            Self::TlsTimeout => "tls_timeout",
+            Self::TlsHandshake => "tls_handshake",
+            Self::ClientCertificate => "client_certificate",
+            Self::ListenerTls => "listener_tls",
         }
     }
 
-    /// The status that the client gets.
+    /// The status that the client gets; what stands for it in the log where there is no HTTP.
     pub fn status(self) -> u16 {
         match self {
             Self::NoListener | Self::NoRoute => 404,
             Self::Misdirected => 421,
-            Self::BadRequest | Self::BadPath => 400,
+            Self::BadRequest | Self::BadPath | Self::NotTls | Self::BadClientHello | Self::TlsHandshake => {
+                400
+            }
             Self::HeadersTooLarge => 431,
             Self::TargetTooLong => 414,
             Self::Redirect => 302,
@@ -109,7 +129,9 @@ impl Reason {
             Self::ConnectTimeout | Self::RequestTimeout | Self::BackendTimeout | Self::StreamIdle => 504,
             Self::ClientGone => 499,
             Self::BodyTooLarge => 413,
-            Self::AuthDenied | Self::AuthError => 403,
+            Self::AuthDenied | Self::AuthError | Self::ClientCertificate => 403,
+            Self::TlsTimeout => 408,
+            Self::ListenerTls => 503,
         }
     }
 }

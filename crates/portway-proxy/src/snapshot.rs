@@ -10,7 +10,8 @@ use std::sync::Arc;
 use portway_config::{Configuration, NamespacedName, Revision};
 use portway_route::Router;
 
-use crate::connection::Owner;
+use crate::connection::{Owner, Split};
+use crate::tls::CertifiedKeys;
 
 pub use build::Refused;
 pub(crate) use ports::{Ports, TcpPort};
@@ -54,6 +55,10 @@ pub struct GatewaySnapshot {
     pub bindings: Vec<Binding>,
     /// What is spoken on each port.
     pub(crate) ports: Ports,
+    /// How each of [`Router::l4_rules`] splits its connections, in the same order.
+    pub(crate) l4_rules: Vec<Split>,
+    /// The certificates of the listeners.
+    pub(crate) keys: CertifiedKeys,
 }
 
 /// A socket to listen on.

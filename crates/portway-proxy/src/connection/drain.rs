@@ -1,10 +1,13 @@
 //! Telling connections to end when their current requests have.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
-use tokio::sync::Notify;
+use slab::Slab;
 
 /// Tells a connection that it should end when its current requests have.
 ///
@@ -57,28 +60,59 @@ impl DrainTrigger {
     /// Gives the signal, once and for all.
     pub fn drain(&self) {
         self.0.begun.set(true);
-        self.0.waiting.notify_waiters();
+        let waiting = self.0.waiting.take();
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 
 #[derive(Default)]
 struct Drain {
     begun: Cell<bool>,
-    waiting: Notify,
+    waiting: RefCell<Slab<Waker>>,
 }
 
 impl Drain {
-    async fn wait(&self) {
-        // Nothing can run between the look at the flag and the wait: both happen on this thread.
-        if !self.begun.get() {
-            self.waiting.notified().await;
-        }
+    fn wait(&self) -> Waiting<'_> {
+        Waiting { drain: self, key: None }
     }
 }
 
 impl fmt::Debug for Drain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drain").field("begun", &self.begun.get()).finish_non_exhaustive()
+    }
+}
+
+/// One who waits. Connections poll this each time they are woken for anything, so it must cost next to
+/// nothing: no lock, and no new waker while the task stays the same.
+struct Waiting<'a> {
+    drain: &'a Drain,
+    key: Option<usize>,
+}
+
+impl Future for Waiting<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let drain = self.drain;
+        if drain.begun.get() {
+            return Poll::Ready(());
+        }
+        let mut waiting = drain.waiting.borrow_mut();
+        match self.key.and_then(|key| waiting.get_mut(key)) {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => self.key = Some(waiting.insert(context.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            // After the signal nobody is added, so the key cannot be another's.
+            self.drain.waiting.borrow_mut().try_remove(key);
+        }
     }
 }
 

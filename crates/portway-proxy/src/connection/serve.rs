@@ -1,17 +1,23 @@
 //! What becomes of a connection that was accepted.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use portway_config::ListenerKey;
+use portway_route::ListenerId;
 use tokio::net::TcpStream;
 
 use super::accept::{Owner, Port};
-use super::drain::DrainSignal;
-use crate::Snapshot;
+use super::drain::{DrainSignal, DrainTrigger};
+use super::handshake;
+use super::record::Recording;
+use super::tunnel::{self, Reset};
 use crate::http::{self, ConnectionInfo};
+use crate::limits::Limits;
 use crate::observe::L4Record;
 use crate::reason::Reason;
 use crate::snapshot::{GatewaySnapshot, TcpPort};
@@ -21,12 +27,23 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Downstream {
     pub(crate) worker: Rc<Worker>,
+    /// Connections that are open.
     open: Cell<usize>,
+    /// Ends connections of a listener that goes away or changes its nature while its port stays.
+    listeners: RefCell<HashMap<ListenerKey, DrainTrigger>>,
+    /// Bytes of tunnels pass through here.
+    scratch: RefCell<Box<[u8]>>,
 }
 
 impl Downstream {
     pub(crate) fn new(worker: Rc<Worker>) -> Rc<Self> {
-        Rc::new(Self { worker, open: Cell::new(0) })
+        let scratch = vec![0; worker.limits.tunnel_buffer_bytes.max(1)].into();
+        Rc::new(Self {
+            worker,
+            open: Cell::new(0),
+            listeners: RefCell::default(),
+            scratch: RefCell::new(scratch),
+        })
     }
 
     /// Takes a connection that was accepted on `port`.
@@ -36,22 +53,33 @@ impl Downstream {
             start: SystemTime::now(),
             began: Instant::now(),
             peer: canonical(peer),
+            bound: port.address(),
             owner: tenure.owner,
             drain: tenure.group.signal(),
-            worker: Rc::clone(&self.worker),
+            downstream: Rc::clone(self),
         };
         if self.open.get() >= self.worker.limits.downstream_connections {
-            let mut record = accepted.record("tcp", &self.worker.snapshot.load());
-            record.reason = Some(Reason::Overload);
-            self.worker.recorder.connection(&record);
-            return;
+            return accepted.refuse(Reason::Overload);
         }
         let open = Open::new(self);
-        let local = port.address();
         tenure.group.spawn(async move {
             let _open = open;
-            serve(stream, local, accepted).await;
+            serve(stream, accepted).await;
         });
+    }
+
+    /// Asks the connections of a listener to end.
+    pub(crate) fn drain_listener(&self, listener: &ListenerKey) {
+        if let Some(trigger) = self.listeners.borrow_mut().remove(listener) {
+            trigger.drain();
+        }
+    }
+
+    fn listener(&self, listener: &ListenerKey) -> DrainTrigger {
+        if let Some(trigger) = self.listeners.borrow().get(listener) {
+            return trigger.clone();
+        }
+        self.listeners.borrow_mut().entry(listener.clone()).or_default().clone()
     }
 }
 
@@ -72,21 +100,64 @@ impl Drop for Open {
 }
 
 /// What is known of every accepted connection.
-pub(crate) struct Accepted {
-    pub(crate) start: SystemTime,
-    pub(crate) began: Instant,
-    pub(crate) peer: SocketAddr,
-    pub(crate) owner: Rc<Owner>,
-    pub(crate) drain: DrainSignal,
-    pub(crate) worker: Rc<Worker>,
+pub(super) struct Accepted {
+    start: SystemTime,
+    began: Instant,
+    pub(super) peer: SocketAddr,
+    bound: SocketAddr,
+    pub(super) owner: Rc<Owner>,
+    drain: DrainSignal,
+    downstream: Rc<Downstream>,
 }
 
 impl Accepted {
-    /// A record of this connection with what is known at its beginning.
-    pub(crate) fn record(&self, protocol: &'static str, snapshot: &Snapshot) -> L4Record {
-        L4Record {
+    pub(super) fn worker(&self) -> &Rc<Worker> {
+        &self.downstream.worker
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.worker().limits
+    }
+
+    pub(super) fn scratch(&self) -> &RefCell<Box<[u8]>> {
+        &self.downstream.scratch
+    }
+
+    /// When it was accepted.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// The compiled configuration that serves it now. None: the Gateway is gone.
+    pub(super) fn gateway(&self) -> Option<Arc<GatewaySnapshot>> {
+        self.worker().snapshot.load().gateway(&self.owner.gateway).cloned()
+    }
+
+    /// The signal to end, for a connection of this listener.
+    pub(super) fn drain(&self, listener: &ListenerKey) -> DrainSignal {
+        self.drain.clone().or(&self.downstream.listener(listener))
+    }
+
+    pub(super) fn info(&self, stream: &TcpStream) -> ConnectionInfo {
+        // Only a wildcard leaves open which address the client spoke to; else save the system call.
+        let local = match self.bound.ip().is_unspecified() {
+            true => stream.local_addr().map_or(self.bound, canonical),
+            false => self.bound,
+        };
+        ConnectionInfo {
+            gateway: self.owner.gateway.clone(),
+            listener_port: self.owner.listener_port,
+            peer: self.peer,
+            local,
+            tls: None,
+        }
+    }
+
+    /// Begins a record with what is known so far.
+    pub(super) fn recording(&self, protocol: &'static str) -> Recording {
+        let record = L4Record {
             start: self.start,
-            revision: snapshot.revision,
+            revision: self.worker().snapshot.load().revision,
             gateway: self.owner.gateway.clone(),
             protocol,
             listener: None,
@@ -99,45 +170,67 @@ impl Accepted {
             received_bytes: 0,
             sent_bytes: 0,
             total: self.began.elapsed(),
-        }
+        };
+        Recording::new(Rc::clone(self.worker()), self.began, record)
     }
 
-    fn refuse(&self, snapshot: &Snapshot, reason: Reason) {
-        let mut record = self.record("tcp", snapshot);
-        record.reason = Some(reason);
-        self.worker.recorder.connection(&record);
+    fn refuse(&self, reason: Reason) {
+        self.recording("tcp").end(Some(reason));
     }
 }
 
-async fn serve(stream: TcpStream, bound: SocketAddr, accepted: Accepted) {
-    let snapshot = accepted.worker.snapshot.load_full();
-    let Some(gateway) = snapshot.gateway(&accepted.owner.gateway) else {
+async fn serve(stream: TcpStream, accepted: Accepted) {
+    let Some(gateway) = accepted.gateway() else {
         // The Gateway has gone while the connection waited to be accepted.
-        return accepted.refuse(&snapshot, Reason::NoListener);
+        return accepted.refuse(Reason::NoListener);
     };
-    let gateway: Arc<GatewaySnapshot> = Arc::clone(gateway);
     match gateway.ports.tcp(accepted.owner.listener_port) {
         Some(TcpPort::Http) => {
-            drop((snapshot, gateway));
-            let info = connection_info(&stream, bound, &accepted);
-            http::serve(stream, info, accepted.worker, accepted.drain).await;
+            drop(gateway);
+            let info = accepted.info(&stream);
+            let Accepted { downstream, drain, .. } = accepted;
+            http::serve(stream, info, Rc::clone(&downstream.worker), drain).await;
         }
-        Some(TcpPort::Tls | TcpPort::Tcp(_)) | None => accepted.refuse(&snapshot, Reason::NoListener),
+        Some(TcpPort::Tls) => {
+            drop(gateway);
+            handshake::serve(stream, accepted).await;
+        }
+        Some(TcpPort::Tcp(listener)) => serve_tcp(stream, listener, gateway, accepted).await,
+        None => accepted.refuse(Reason::NoListener),
     }
 }
 
-pub(crate) fn connection_info(stream: &TcpStream, bound: SocketAddr, accepted: &Accepted) -> ConnectionInfo {
-    // Only a wildcard leaves open which address the client spoke to; else save the system call.
-    let local = match bound.ip().is_unspecified() {
-        true => stream.local_addr().map_or(bound, canonical),
-        false => bound,
+async fn serve_tcp(
+    stream: TcpStream,
+    listener: ListenerId,
+    gateway: Arc<GatewaySnapshot>,
+    accepted: Accepted,
+) {
+    let mut recording = accepted.recording("tcp");
+    let key = gateway.router.listener(listener).key.clone();
+    recording.listener(&key);
+    let Some(rule) = gateway.router.l4_rule(listener) else {
+        stream.reset();
+        return recording.end(Some(Reason::NoRoute));
     };
-    ConnectionInfo {
-        gateway: accepted.owner.gateway.clone(),
-        listener_port: accepted.owner.listener_port,
-        peer: accepted.peer,
-        local,
-        tls: None,
+    let drain = accepted.drain(&key);
+    let tunnel = tunnel::tunnel(stream, &[], rule, gateway, &accepted, recording);
+    cut_when_drained(tunnel, drain, accepted.limits()).await;
+}
+
+/// Drops `connection` when the signal to end has come and it has not ended within the grace after it.
+pub(super) async fn cut_when_drained(
+    connection: impl Future<Output = ()>,
+    mut drain: DrainSignal,
+    limits: &Limits,
+) {
+    tokio::select! {
+        biased;
+        () = connection => {}
+        () = async {
+            drain.drained().await;
+            tokio::time::sleep(limits.drain_timeout).await;
+        } => {}
     }
 }
 

@@ -1,5 +1,14 @@
-//! TLS towards clients: certificates by server name, client validation.
+//! TLS towards clients: the ClientHello, certificates by server name, client validation.
 
-/// TLS settings of one listener.
-#[derive(Debug)]
-pub struct ListenerTls {}
+mod certificate;
+mod client_hello;
+mod client_validation;
+mod listener;
+
+pub use certificate::CertificateError;
+pub use client_validation::TrustError;
+pub use listener::{ListenerTls, TlsRefused};
+
+pub(crate) use certificate::CertifiedKeys;
+pub(crate) use client_hello::{Alert, ClientHello, ClientHelloError, ClientHelloReader};
+pub(crate) use listener::Termination;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use portway_config::ListenerKey;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -30,6 +31,8 @@ pub(crate) struct PortChange {
     pub(crate) open: Vec<OpenedPort>,
     pub(crate) close: Vec<PortKey>,
     pub(crate) hand_over: Vec<(PortKey, Owner)>,
+    /// Listeners whose connections end although their port may stay.
+    pub(crate) drain: Vec<ListenerKey>,
 }
 
 /// A port with the socket for one worker.
@@ -108,6 +111,7 @@ impl Ports {
                 self.groups.push(Rc::downgrade(&open.port.tenure().group));
             }
         }
+        change.drain.iter().for_each(|listener| self.downstream.drain_listener(listener));
         let closed = change.close.iter().filter_map(|key| self.open.remove(key)).collect();
         for port in self.close(closed).await {
             self.retire(port.tenure().group);
