@@ -2,7 +2,8 @@
 
 mod check;
 mod cli;
-mod endpoint_option;
+mod demo_backend;
+mod endpoints;
 mod issue;
 mod object_name;
 mod offline;

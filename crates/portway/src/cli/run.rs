@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{DEFAULT_ADMIN, Manifests};
-use crate::endpoint_option::EndpointOption;
+use crate::endpoints::EndpointOption;
 
 #[derive(Debug, Args)]
 #[command(after_help = RUN_HELP)]
