@@ -140,7 +140,7 @@ fn changeable(text: &str, direction: Direction, at: &Field<'_>, problems: &mut P
 
 fn value(text: &str, at: &Field<'_>, problems: &mut Problems) -> Option<Arc<str>> {
     let is_trimmed = text.trim_matches([' ', '\t']).len() == text.len();
-    if text.is_empty() || !is_trimmed || HeaderValue::from_str(text).is_err() {
+    if text.is_empty() || !text.is_ascii() || !is_trimmed || HeaderValue::from_str(text).is_err() {
         let message = "a header's value is printable ASCII, not empty, without blanks at its ends";
         problems.invalid(at, message);
         return None;
