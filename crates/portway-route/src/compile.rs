@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use portway_config::{
-    Attachment, Configuration, HostnamePattern, HttpRule, Listener, ListenerProtocol, Route, RouteKind, Rules,
-};
+use portway_config::{Attachment, Configuration, HostnamePattern, HttpRule, Listener, Route, Rules};
 
 use crate::compile_match::Expressions;
 use crate::host_table::HostTable;
 use crate::match_key::MatchKey;
 use crate::path_table::{CompiledMatch, MatchId};
+use crate::place::{self, HostnamePlace};
 use crate::port::Ports;
 use crate::refused::{Refused, RefusedReason};
 use crate::route_table::RouteTable;
@@ -92,7 +91,7 @@ impl<'c> Compiler<'c> {
                 }
             }
         }
-        for (listener, hostname, route_hostname) in self.places(route) {
+        for (listener, HostnamePlace { hostname, route_hostname }) in self.places(route) {
             let new = self.matches.iter().enumerate().skip(first);
             let keyed = new.filter_map(|(at, compiled)| {
                 let rule = rules.get(self.rules.get(compiled.rule.0 as usize)?.position)?;
@@ -115,7 +114,7 @@ impl<'c> Compiler<'c> {
         if rules == 0 {
             return;
         }
-        for (listener, hostname, route_hostname) in self.places(route) {
+        for (listener, HostnamePlace { hostname, route_hostname }) in self.places(route) {
             let Some(placed) = self.placed.get_mut(listener) else { continue };
             let candidate = (MatchKey::of_stream(hostname, route_hostname, route, 0), first);
             match placed.streams.entry(hostname) {
@@ -131,34 +130,33 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    /// Where a route is attached: positions of listeners, each with a common hostname and the one of
-    /// the route's own hostnames that it comes from.
-    fn places(&mut self, route: &'c Route) -> Vec<(usize, &'c HostnamePattern, &'c HostnamePattern)> {
-        let mut places = Vec::new();
+    /// Where a route is attached: positions of listeners, each with a hostname.
+    fn places(&mut self, route: &'c Route) -> Vec<(usize, HostnamePlace<'c>)> {
+        let mut places = BTreeMap::new();
         for attachment in &route.attachments {
             match self.attached_listener(route, attachment) {
-                Ok(position) => {
-                    let listener =
-                        self.listeners.get(position).map_or(&HostnamePattern::Any, |it| &it.hostname);
-                    places.extend(attachment.hostnames.iter().map(|hostname| {
-                        (position, hostname, own_hostname(route, listener, hostname).unwrap_or(hostname))
-                    }));
+                Ok((position, listener)) => {
+                    places.insert(position, place::hostnames(route, listener));
                 }
-                Err(reason) => self.refused.push(Refused::Attachment {
-                    route: route.key.clone(),
-                    listener: attachment.listener.clone(),
-                    reason,
-                }),
+                Err(reason) => {
+                    let (route, listener) = (route.key.clone(), attachment.listener.clone());
+                    self.refused.push(Refused::Attachment { route, listener, reason });
+                }
             }
         }
-        places
+        places.into_iter().flat_map(|(at, hostnames)| hostnames.into_iter().map(move |it| (at, it))).collect()
     }
 
-    fn attached_listener(&self, route: &Route, attachment: &Attachment) -> Result<usize, RefusedReason> {
+    fn attached_listener(
+        &self,
+        route: &Route,
+        attachment: &Attachment,
+    ) -> Result<(usize, &Listener), RefusedReason> {
         let position = self.listeners.binary_search_by(|it| it.key.cmp(&attachment.listener));
         let position = position.map_err(|_| RefusedReason::NoSuchListener)?;
-        let carried = self.listeners.get(position).is_some_and(|it| carries(&it.protocol, route.key.kind));
-        carried.then_some(position).ok_or(RefusedReason::WrongProtocol)
+        let listener = self.listeners.get(position).ok_or(RefusedReason::NoSuchListener)?;
+        let carried = place::carries(&listener.protocol, route.key.kind);
+        carried.then_some((position, &**listener)).ok_or(RefusedReason::WrongProtocol)
     }
 
     fn finish(self) -> Router {
@@ -184,27 +182,4 @@ impl<'c> Compiler<'c> {
             refused: self.refused.into(),
         }
     }
-}
-
-/// Whether a listener of this protocol carries routes of this kind.
-fn carries(protocol: &ListenerProtocol, kind: RouteKind) -> bool {
-    match kind {
-        RouteKind::Http | RouteKind::Grpc => protocol.is_http(),
-        RouteKind::Tls => {
-            matches!(protocol, ListenerProtocol::TlsTerminate(_) | ListenerProtocol::TlsPassthrough)
-        }
-        RouteKind::Tcp => matches!(protocol, ListenerProtocol::Tcp),
-        RouteKind::Udp => matches!(protocol, ListenerProtocol::Udp),
-    }
-}
-
-/// Of the hostnames that the route names itself, the most specific that meets the listener's in `common`.
-fn own_hostname<'r>(
-    route: &'r Route,
-    listener: &HostnamePattern,
-    common: &HostnamePattern,
-) -> Option<&'r HostnamePattern> {
-    const ALL: &[HostnamePattern] = &[HostnamePattern::Any];
-    let own = if route.hostnames.is_empty() { ALL } else { &route.hostnames };
-    own.iter().filter(|it| it.intersection(listener).as_ref() == Some(common)).min()
 }

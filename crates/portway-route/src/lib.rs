@@ -27,6 +27,7 @@ mod match_key;
 mod path;
 mod path_table;
 mod pattern;
+mod place;
 mod port;
 mod prefix_index;
 mod query;
