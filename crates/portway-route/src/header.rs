@@ -22,6 +22,11 @@ pub(crate) fn passes<R: Request + ?Sized>(request: &R, name: &str, test: &ValueT
     }
 }
 
+/// The value of a header as the matcher sees it; absent when the request has none.
+pub(crate) fn value<R: Request + ?Sized>(request: &R, name: &str) -> Option<Vec<u8>> {
+    join(request, name).map(SmallVec::into_vec)
+}
+
 fn separator(name: &str) -> &'static [u8] {
     if name == "cookie" { b"; " } else { b", " }
 }

@@ -17,9 +17,12 @@
 //! an expression, and a buffer where an expression is held against a header that came in several
 //! lines or a long percent-encoded query parameter.
 
+mod candidate;
 mod compile;
 mod compile_match;
 mod conditions;
+mod criterion;
+mod explain;
 mod grpc;
 mod header;
 mod host_table;
@@ -35,6 +38,7 @@ mod refused;
 mod request;
 mod route_table;
 mod router;
+mod wording;
 
 #[cfg(test)]
 extern crate self as portway_route;
@@ -43,6 +47,9 @@ extern crate self as portway_route;
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;
 
+pub use candidate::Candidate;
+pub use criterion::Criterion;
+pub use explain::{Connection, Explanation, ListenerLoss, Loser, Loss, OtherListener, Outcome, Winner};
 pub use match_key::{Created, MatchKey, PathRank, RouteName, ValueRank};
 pub use pattern::{Pattern, PatternError};
 pub use port::{HostRefusal, TlsTarget};

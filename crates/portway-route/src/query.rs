@@ -23,6 +23,11 @@ pub(crate) fn passes(query: Option<&str>, name: &str, test: &ValueTest) -> bool 
     }
 }
 
+/// The value of a parameter as the matcher sees it; absent when the query has none.
+pub(crate) fn value(query: Option<&str>, name: &str) -> Option<Vec<u8>> {
+    first(query, name).map(|value| decoded(value).collect())
+}
+
 /// The first value of parameter `name`, still encoded. A parameter without `=` has the empty value.
 fn first<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     query?
@@ -110,5 +115,6 @@ mod tests {
         assert!(passes(Some("a=x%20y"), "a", &test));
         assert!(passes(Some("a=xy"), "a", &test));
         assert!(!passes(Some("a=x%30"), "a", &test));
+        assert_eq!(value(Some("a=x%20y"), "a").as_deref(), Some(&b"x y"[..]));
     }
 }

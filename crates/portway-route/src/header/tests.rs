@@ -37,6 +37,7 @@ fn several_lines_are_one_value_joined_by_commas() {
         assert!(!passes(request, "x", &exact("two")));
         assert!(passes(request, "x", &regex("one, .*")));
         assert!(!passes(request, "x", &regex("one")));
+        assert_eq!(value(request, "x").as_deref(), Some(&b"one, two"[..]));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Random gateways and requests of few letters, so that collisions are common.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part")]
 
 use portway_config::request_match::RequestMatch;
 use portway_config::{HostnamePattern, RouteKind};

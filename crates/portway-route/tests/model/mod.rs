@@ -3,7 +3,7 @@
 //! It shares nothing with the crate, reads the routes' own hostnames instead of what translation has
 //! intersected, and counts what the API says to count.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part")]
 
 use portway_config::request_match::{NamedMatch, PathMatch, RequestMatch, ValueMatch};
 use portway_config::{
@@ -15,8 +15,11 @@ use crate::fixture::Message;
 /// Route, rule and match.
 pub type Found = (RouteKey, usize, usize);
 
+/// Whether a text fits.
+type Meaning = fn(&str) -> bool;
+
 /// The expressions that tests use, and what they mean.
-pub const EXPRESSIONS: [(&str, fn(&str) -> bool); 5] = [
+pub const EXPRESSIONS: [(&str, Meaning); 5] = [
     (".*", |_| true),
     ("/a/.*", |text| text.starts_with("/a/")),
     ("/[ab]", |text| text == "/a" || text == "/b"),
