@@ -56,3 +56,10 @@ pub(crate) struct Output {
     /// Findings, in any order.
     pub(crate) findings: Vec<Finding>,
 }
+
+impl Output {
+    /// Adds a finding.
+    pub(crate) fn find(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+}

@@ -28,9 +28,9 @@ pub struct Finding {
     pub object: ObjectRef,
     /// The field at fault, as Kubernetes writes paths: `spec.rules[0].matches[1].path.value`; may be empty.
     pub field: String,
-    /// What happened.
+    /// What happened: a sentence without capital and full stop.
     pub message: String,
-    /// What to do.
+    /// What to do: likewise.
     pub help: Option<String>,
 }
 
@@ -51,6 +51,15 @@ impl Finding {
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// What is wrong and what to do, as a condition of the object tells it: without the object's name.
+    pub(crate) fn sentence(&self) -> String {
+        let field = if self.field.is_empty() { String::new() } else { format!("{}: ", self.field) };
+        match &self.help {
+            Some(help) => format!("{field}{}; {help}.", self.message),
+            None => format!("{field}{}.", self.message),
+        }
     }
 }
 

@@ -15,12 +15,17 @@
 pub mod backend;
 mod condition;
 mod context;
+mod feature;
 mod field;
 mod filter;
 pub mod finding;
+mod frontend_validation;
 mod gateway;
+mod gateway_class;
 mod hostname;
 mod listener;
+mod listener_set;
+mod namespace;
 pub mod options;
 mod precedence;
 mod problem;

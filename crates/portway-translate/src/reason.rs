@@ -69,7 +69,7 @@ words! {
         SupportedVersion,
         /// SupportedVersion, false.
         UnsupportedVersion,
-        /// Programmed, false: what it should serve is invalid.
+        /// Accepted or Programmed, false: the object makes no sense, or what it should serve does not.
         Invalid,
         /// Not decided yet.
         Pending,
@@ -118,6 +118,10 @@ words! {
         NoValidCACertificate,
         /// Accepted, false (listener): the filters cannot be run in this order (GEP-5224).
         InvalidListenerFilterOrder,
+        /// Accepted, false (listener): a filter makes no sense (GEP-5224).
+        InvalidListenerFilter,
+        /// ResolvedRefs, false (listener): a filter refers to nothing usable (GEP-5224).
+        InvalidListenerFilterRef,
         /// Accepted, false (listener of a ListenerSet): the Gateway has too many.
         TooManyListeners,
         /// ResolvedRefs, false (listener): a certificate cannot be used.
@@ -139,6 +143,8 @@ words! {
         NotAllowed,
         /// Accepted, false (ListenerSet): the Gateway is not accepted.
         ParentNotAccepted,
+        /// Programmed, false (ListenerSet): the Gateway is not programmed.
+        ParentNotProgrammed,
 
         /// Accepted, false (route): no listener allows the route's kind or namespace.
         NotAllowedByListeners,

@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
+use portway_api::listener::Listener;
 use portway_api::object::ObjectRef;
+use portway_api::resource::GATEWAY_GROUP;
 use portway_api::{Gateway, GatewayClass, ListenerSet, ObjectKey, Snapshot};
 use portway_config::key::CertificateKey;
 use portway_config::{HostnamePattern, ListenerKey, RouteKind};
 
 use super::allowed::AllowedRoutes;
 use crate::condition::Conditions;
+use crate::context::Output;
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::gateway::address::Addresses;
+use crate::listener_set::ListenerSetView;
 use crate::options::Options;
+use crate::reason::{ConditionType, Reason};
+use crate::reference_grant::Referrer;
 
 /// A Gateway of one of our classes, with all its listeners.
 #[derive(Debug)]
@@ -24,6 +32,10 @@ pub(crate) struct GatewayView<'a> {
     pub(crate) accepted: bool,
     /// Its own listeners, then those of its ListenerSets, in order of precedence.
     pub(crate) listeners: Vec<ListenerView<'a>>,
+    /// Its ListenerSets, in order of precedence, those that it does not let in among them.
+    pub(crate) listener_sets: Vec<ListenerSetView<'a>>,
+    /// Its addresses.
+    pub(crate) addresses: Addresses,
     /// The certificate that it shows to backends, when it names one that can be used.
     pub(crate) client_certificate: Option<CertificateKey>,
     /// Conditions of the Gateway itself.
@@ -31,6 +43,12 @@ pub(crate) struct GatewayView<'a> {
 }
 
 impl<'a> GatewayView<'a> {
+    /// The Gateway is not accepted, and so not served. The first reason stays.
+    pub(crate) fn refuse(&mut self, reason: Reason, message: impl Into<String>) {
+        self.accepted = false;
+        self.conditions.fail(ConditionType::Accepted, reason, message);
+    }
+
     /// The listeners that belong to the Gateway itself.
     pub(crate) fn own_listeners(&self) -> impl Iterator<Item = &ListenerView<'a>> {
         self.listeners.iter().filter(|it| matches!(it.owner, Owner::Gateway(_)))
@@ -59,6 +77,35 @@ impl<'a> Owner<'a> {
         match self {
             Self::Gateway(_) => "Gateway",
             Self::ListenerSet(_) => "ListenerSet",
+        }
+    }
+
+    /// The listeners, as they are written.
+    pub(crate) fn listeners(self) -> &'a [Listener] {
+        match self {
+            Self::Gateway(it) => &it.spec.listeners,
+            Self::ListenerSet(it) => &it.spec.listeners,
+        }
+    }
+
+    /// `metadata.generation`.
+    pub(crate) fn generation(self) -> i64 {
+        match self {
+            Self::Gateway(it) => it.generation(),
+            Self::ListenerSet(it) => it.generation(),
+        }
+    }
+
+    /// As grants name who refers.
+    pub(crate) fn referrer(self) -> Referrer<'a> {
+        Referrer { group: GATEWAY_GROUP, kind: self.kind(), namespace: self.namespace() }
+    }
+
+    /// Name.
+    pub(crate) fn name(self) -> &'a str {
+        match self {
+            Self::Gateway(it) => it.name(),
+            Self::ListenerSet(it) => it.name(),
         }
     }
 
@@ -113,7 +160,7 @@ pub(crate) struct ListenerView<'a> {
     /// Index in the owner's `spec.listeners`.
     pub(crate) index: usize,
     /// As it is written.
-    pub(crate) spec: &'a portway_api::listener::Listener,
+    pub(crate) spec: &'a Listener,
     /// Hostname; `Any` for protocols that have none.
     pub(crate) hostname: HostnamePattern,
     /// Port; 0 where it is written out of range (then `accepted` is false).
@@ -122,13 +169,16 @@ pub(crate) struct ListenerView<'a> {
     pub(crate) protocol: Option<Protocol>,
     /// Which routes may attach.
     pub(crate) allowed: AllowedRoutes<'a>,
+    /// Whether it claims its port and hostname against others, served or not.
+    pub(super) claims: bool,
     /// Whether its condition `Accepted` is true.
     pub(crate) accepted: bool,
     /// What the data plane shall do; present if and only if the listener is served.
     pub(crate) config: Option<portway_config::Listener>,
     /// Conditions.
     pub(crate) conditions: Conditions,
-    /// Number of accepted routes that name this listener and that it allows.
+    /// Number of accepted routes that name this listener and that it allows. By the specification
+    /// it does not matter here whether the listener itself is accepted or served.
     pub(crate) attached_routes: usize,
 }
 
@@ -152,5 +202,43 @@ impl<'a> ListenerView<'a> {
     pub(crate) fn field(&self, below: &str) -> String {
         let separator = if below.is_empty() || below.starts_with('[') { "" } else { "." };
         format!("spec.listeners[{}]{separator}{below}", self.index)
+    }
+
+    /// A finding about a field below this listener.
+    pub(crate) fn finding(
+        &self,
+        severity: Severity,
+        code: FindingCode,
+        below: &str,
+        message: impl Into<String>,
+    ) -> Finding {
+        Finding::new(severity, code, self.owner.object_ref(), self.field(below), message)
+    }
+
+    /// A finding of something that does not work.
+    pub(crate) fn error(&self, code: FindingCode, below: &str, message: impl Into<String>) -> Finding {
+        self.finding(Severity::Error, code, below, message)
+    }
+
+    /// The listener is not accepted, and so not served. The first reason stays.
+    pub(crate) fn refuse(&mut self, reason: Reason, error: Finding, out: &mut Output) {
+        self.accepted = false;
+        self.conditions.fail(ConditionType::Accepted, reason, error.sentence());
+        self.conditions.fail(ConditionType::Programmed, programmed_reason(reason), error.sentence());
+        out.find(error);
+    }
+
+    /// A reference of the listener leads to nothing usable.
+    pub(crate) fn unresolved(&mut self, reason: Reason, error: Finding, out: &mut Output) {
+        self.conditions.fail(ConditionType::ResolvedRefs, reason, error.sentence());
+        out.find(error);
+    }
+}
+
+/// The reason for not being programmed that goes with a reason for not being accepted.
+fn programmed_reason(accepted: Reason) -> Reason {
+    match accepted {
+        Reason::HostnameConflict | Reason::ProtocolConflict | Reason::PortUnavailable => accepted,
+        _ => Reason::Invalid,
     }
 }

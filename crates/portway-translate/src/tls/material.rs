@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::NamespacedName;
 use portway_config::key::{CertificateKey, TrustKey};
+use portway_config::tls::Certificate;
 
 use super::certificate::{self, CertificateFault, CheckedCertificate};
 use super::trust::{self, CA_ENTRY, CheckedBundle, TrustFault};
@@ -36,6 +38,12 @@ impl<'a> TlsMaterial<'a> {
             certificate::read(CertificateKey(NamespacedName::new(&*key.namespace, &*key.name)), secret)
         });
         Some(read.clone())
+    }
+
+    /// The certificate behind a key that a listener or a backend names.
+    pub(crate) fn served(&self, key: &CertificateKey) -> Option<Arc<Certificate>> {
+        let checked = self.certificate(&ObjectKey::new(&*key.0.namespace, &*key.0.name))?;
+        checked.ok().map(|it| it.certificate)
     }
 
     /// The trust anchors of a ConfigMap (`ca.crt`) or a ClusterTrustBundle.

@@ -1,0 +1,276 @@
+//! The addresses of a Gateway: which are asked for, which it gets, and from where they are reachable (GEP-5093).
+
+use std::net::IpAddr;
+
+use portway_api::Gateway;
+use portway_api::gateway::{
+    GatewaySpecAddress, GatewayStatusAddress, HOSTNAME_ADDRESS, IP_ADDRESS, ROUTABILITY_CLUSTER,
+};
+
+use crate::context::Output;
+use crate::finding::{Finding, FindingCode};
+use crate::hostname;
+use crate::listener::GatewayView;
+use crate::options::Options;
+use crate::reason::{ConditionType, Reason};
+
+/// A routability that says nothing, reserved for the conformance suite: whoever reports routability must echo it.
+const ROUTABILITY_SENTINEL: &str = "testing.x-k8s.io/sentinel";
+
+/// What became of the addresses of a Gateway.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    outcomes: Vec<Outcome>,
+    /// Whether `spec.addresses` names any.
+    requested: bool,
+}
+
+/// What became of one address.
+#[derive(Debug)]
+enum Outcome {
+    Assigned(GatewayStatusAddress),
+    /// Whoever provisions may find one yet.
+    Awaited,
+    /// It is not to be had.
+    Failed(Failure),
+}
+
+/// Why an address is not to be had.
+#[derive(Debug)]
+struct Failure {
+    /// `UnsupportedAddress`, `AddressNotUsable` or `AddressNotAssigned`.
+    reason: Reason,
+    finding: Finding,
+}
+
+impl Addresses {
+    /// Whether listeners may be served: not where all that was asked for is something that the
+    /// Gateway does not have. To serve elsewhere instead could expose what was meant to be internal.
+    pub(crate) fn may_serve(&self) -> bool {
+        !self.requested || self.outcomes.iter().any(|it| !matches!(it, Outcome::Failed(_)))
+    }
+
+    /// Those that are assigned, in the order of the spec.
+    pub(crate) fn assigned(&self) -> impl Iterator<Item = &GatewayStatusAddress> {
+        self.outcomes
+            .iter()
+            .filter_map(|it| if let Outcome::Assigned(address) = it { Some(address) } else { None })
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.outcomes
+            .iter()
+            .filter_map(|it| if let Outcome::Failed(failure) = it { Some(failure) } else { None })
+    }
+}
+
+/// Decides which of the addresses the Gateway gets.
+pub(crate) fn assign(gateway: &Gateway, options: &Options) -> Addresses {
+    let requests = &gateway.spec.addresses;
+    if requests.is_empty() {
+        let outcomes =
+            options.default_addresses.iter().map(|address| Outcome::Assigned(ip(*address, ""))).collect();
+        return Addresses { outcomes, requested: false };
+    }
+    let mut taken: Vec<String> = requests.iter().filter_map(|it| it.value().map(str::to_owned)).collect();
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut outcomes = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        let fail = |reason, code, below: &str, message: String, help: &str| {
+            let field = format!("spec.addresses[{index}]{below}");
+            let finding = super::error(gateway, code, field, message).with_help(help);
+            Outcome::Failed(Failure { reason, finding })
+        };
+        let outcome = match (request.kind(), request.value()) {
+            (kind, Some(value)) if seen.contains(&(kind, value)) => fail(
+                Reason::AddressNotUsable,
+                FindingCode::InvalidValue,
+                ".value",
+                format!("{value} is asked for twice"),
+                "remove one",
+            ),
+            _ => assign_one(request, options, &mut taken, &fail),
+        };
+        seen.extend(request.value().map(|value| (request.kind(), value)));
+        outcomes.push(outcome);
+    }
+    Addresses { outcomes, requested: true }
+}
+
+type Fail<'a> = dyn Fn(Reason, FindingCode, &str, String, &str) -> Outcome + 'a;
+
+fn assign_one(
+    request: &GatewaySpecAddress,
+    options: &Options,
+    taken: &mut Vec<String>,
+    fail: &Fail<'_>,
+) -> Outcome {
+    let kind = request.kind();
+    if kind != IP_ADDRESS && kind != HOSTNAME_ADDRESS {
+        return fail(
+            Reason::UnsupportedAddress,
+            FindingCode::UnsupportedValue,
+            ".type",
+            format!("addresses of type {kind} are not supported"),
+            "use IPAddress or Hostname",
+        );
+    }
+    let routability = match routability(request, fail) {
+        Ok(routability) => routability,
+        Err(outcome) => return outcome,
+    };
+    match (kind, request.value()) {
+        (IP_ADDRESS, Some(value)) => static_ip(value, routability, options, fail),
+        (IP_ADDRESS, None) => {
+            let free = options.default_addresses.iter().find(|it| !taken.contains(&it.to_string()));
+            match free {
+                Some(address) => {
+                    taken.push(address.to_string());
+                    Outcome::Assigned(ip(*address, routability))
+                }
+                None if options.default_addresses.is_empty() => Outcome::Awaited,
+                None => fail(
+                    Reason::AddressNotAssigned,
+                    FindingCode::UnsupportedValue,
+                    "",
+                    format!("there are no more than {} addresses to assign", options.default_addresses.len()),
+                    "ask for fewer",
+                ),
+            }
+        }
+        (_, Some(value)) => static_hostname(value, routability, fail),
+        (_, None) => fail(
+            Reason::AddressNotAssigned,
+            FindingCode::UnsupportedValue,
+            ".value",
+            "there is no supply of hostnames to assign one from".to_owned(),
+            "name the hostname, or use type IPAddress",
+        ),
+    }
+}
+
+/// The routability to report, where we can give it.
+fn routability<'r>(request: &'r GatewaySpecAddress, fail: &Fail<'_>) -> Result<&'r str, Outcome> {
+    let refuse = |code, message: String, help: &str| {
+        Err(fail(Reason::AddressNotAssigned, code, ".routability", message, help))
+    };
+    match request.routability.as_deref().unwrap_or_default() {
+        "" => Ok(""),
+        ROUTABILITY_SENTINEL if request.kind() == IP_ADDRESS => Ok(ROUTABILITY_SENTINEL),
+        ROUTABILITY_CLUSTER => refuse(
+            FindingCode::UnsupportedValue,
+            "there is no ClusterIP to be had".to_owned(),
+            "leave out `routability`",
+        ),
+        other if is_prefixed(other) => refuse(
+            FindingCode::UnsupportedValue,
+            format!("routability {other} is not known"),
+            "leave out `routability`",
+        ),
+        other => refuse(
+            FindingCode::InvalidValue,
+            format!(
+                "`{other}` is neither `Cluster` nor a name with a domain in front, such as example.com/internal"
+            ),
+            "leave out `routability`",
+        ),
+    }
+}
+
+/// Implementations' own values: a DNS name that is not Kubernetes' own, a slash, and more.
+fn is_prefixed(value: &str) -> bool {
+    value.split_once('/').is_some_and(|(prefix, path)| {
+        let reserved = prefix == "k8s.io" || prefix.ends_with(".k8s.io");
+        !path.is_empty() && !prefix.is_empty() && !reserved && hostname::parse(prefix).is_ok()
+    })
+}
+
+fn static_ip(value: &str, routability: &str, options: &Options, fail: &Fail<'_>) -> Outcome {
+    let refuse =
+        |code, message: String, help: &str| fail(Reason::AddressNotUsable, code, ".value", message, help);
+    let Ok(address) = value.parse::<IpAddr>() else {
+        let message = format!("`{value}` is not an IP address");
+        return refuse(
+            FindingCode::InvalidValue,
+            message,
+            "give an address such as 192.0.2.1 or 2001:db8::1",
+        );
+    };
+    let is_broadcast = matches!(address, IpAddr::V4(it) if it.is_broadcast());
+    if address.is_unspecified() || address.is_multicast() || is_broadcast {
+        let message = format!("{address} is not the address of a host");
+        return refuse(FindingCode::InvalidValue, message, "give the address of a host");
+    }
+    let ours = &options.default_addresses;
+    let covers = |it: &IpAddr| *it == address || (it.is_unspecified() && it.is_ipv4() == address.is_ipv4());
+    if ours.is_empty() || ours.iter().any(covers) {
+        return Outcome::Assigned(ip(address, routability));
+    }
+    let ours: Vec<_> = ours.iter().map(ToString::to_string).collect();
+    let message = format!("{address} is not one of the addresses that are served here: {}", ours.join(", "));
+    refuse(FindingCode::UnsupportedValue, message, "name one of these, or none")
+}
+
+fn static_hostname(value: &str, routability: &str, fail: &Fail<'_>) -> Outcome {
+    match hostname::parse(value) {
+        // Whether the name leads here is in the hands of whoever keeps the DNS zone.
+        Ok(_) => Outcome::Assigned(GatewayStatusAddress {
+            kind: Some(HOSTNAME_ADDRESS.to_owned()),
+            value: value.to_owned(),
+            routability: Some(routability.to_owned()),
+        }),
+        Err(fault) => fail(
+            Reason::AddressNotUsable,
+            FindingCode::InvalidValue,
+            ".value",
+            format!("`{value}` {fault}"),
+            "give a name such as gateway.example.com",
+        ),
+    }
+}
+
+fn ip(address: IpAddr, routability: &str) -> GatewayStatusAddress {
+    GatewayStatusAddress {
+        kind: Some(IP_ADDRESS.to_owned()),
+        value: address.to_string(),
+        routability: Some(routability.to_owned()),
+    }
+}
+
+/// Writes what became of the addresses into the Gateway's conditions.
+pub(crate) fn tell(view: &mut GatewayView<'_>, out: &mut Output) {
+    use ConditionType::{AddressesAssigned, Programmed};
+
+    let addresses = &view.addresses;
+    let total = addresses.outcomes.len();
+    let assigned = addresses.assigned().count();
+    let failures: Vec<_> = addresses.failures().collect();
+    let sentences = failures.iter().map(|it| it.finding.sentence()).collect::<Vec<_>>().join(" ");
+    let unsupported = failures.iter().any(|it| it.reason == Reason::UnsupportedAddress);
+    if assigned == total && total > 0 {
+        view.conditions.set(
+            AddressesAssigned,
+            true,
+            Reason::AddressesAssigned,
+            "All addresses are assigned.",
+        );
+    } else {
+        let reason = if assigned > 0 { Reason::PartiallyAssigned } else { Reason::NotAssigned };
+        let message = if sentences.is_empty() { AWAITED.to_owned() } else { sentences.clone() };
+        view.conditions.set(AddressesAssigned, false, reason, message);
+    }
+    if let Some(failure) = failures.iter().find(|it| it.reason == Reason::AddressNotUsable) {
+        view.conditions.fail(Programmed, failure.reason, sentences.clone());
+    } else if assigned == 0 {
+        let message = if sentences.is_empty() { AWAITED.to_owned() } else { sentences.clone() };
+        view.conditions.fail(Programmed, Reason::AddressNotAssigned, message);
+    }
+    for failure in failures {
+        out.find(failure.finding.clone());
+    }
+    if unsupported {
+        view.refuse(Reason::UnsupportedAddress, sentences);
+    }
+}
+
+const AWAITED: &str = "No address is assigned yet.";
