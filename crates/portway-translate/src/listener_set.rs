@@ -1,6 +1,5 @@
 //! ListenerSets: which Gateway they belong to, whether it lets them in, and what becomes of them (GEP-1713).
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use portway_api::listener::From;
@@ -12,6 +11,7 @@ use crate::condition::Conditions;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::listener::{AllowedNamespaces, GatewayView, ListenerView, finish};
+use crate::precedence::Precedence;
 use crate::reason::{ConditionType, Reason};
 
 /// A ListenerSet whose parent is one of our Gateways.
@@ -49,18 +49,9 @@ pub(crate) fn by_gateway<'a>(
         }
     }
     for sets in sets.values_mut() {
-        sets.sort_by(|a, b| precedence(a, b));
+        sets.sort_by(|a, b| Precedence::of(&a.metadata).cmp(&Precedence::of(&b.metadata)));
     }
     sets
-}
-
-/// The older first, then by name. One without an age (a manifest) is the youngest.
-fn precedence(a: &ListenerSet, b: &ListenerSet) -> Ordering {
-    let age = |it: &ListenerSet| {
-        let created = it.metadata.creation_timestamp.as_ref().map(|it| it.0);
-        (created.is_none(), created)
-    };
-    age(a).cmp(&age(b)).then_with(|| a.key().to_string().cmp(&b.key().to_string()))
 }
 
 /// Whether the Gateway lets the ListenerSet in.

@@ -6,6 +6,8 @@
 //!
 //! Lines that begin with `#!` set options of the translation; see `golden_harness::Case`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod golden_harness;
 
 use golden_harness::check_directory;

@@ -32,7 +32,7 @@ enum Outcome {
     /// Whoever provisions may find one yet.
     Awaited,
     /// It is not to be had.
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// Why an address is not to be had.
@@ -60,7 +60,7 @@ impl Addresses {
     fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.outcomes
             .iter()
-            .filter_map(|it| if let Outcome::Failed(failure) = it { Some(failure) } else { None })
+            .filter_map(|it| if let Outcome::Failed(failure) = it { Some(&**failure) } else { None })
     }
 }
 
@@ -79,102 +79,93 @@ pub(crate) fn assign(gateway: &Gateway, options: &Options) -> Addresses {
         let fail = |reason, code, below: &str, message: String, help: &str| {
             let field = format!("spec.addresses[{index}]{below}");
             let finding = super::error(gateway, code, field, message).with_help(help);
-            Outcome::Failed(Failure { reason, finding })
+            Box::new(Failure { reason, finding })
         };
         let outcome = match (request.kind(), request.value()) {
-            (kind, Some(value)) if seen.contains(&(kind, value)) => fail(
+            (kind, Some(value)) if seen.contains(&(kind, value)) => Err(fail(
                 Reason::AddressNotUsable,
                 FindingCode::InvalidValue,
                 ".value",
                 format!("{value} is asked for twice"),
                 "remove one",
-            ),
+            )),
             _ => assign_one(request, options, &mut taken, &fail),
         };
         seen.extend(request.value().map(|value| (request.kind(), value)));
-        outcomes.push(outcome);
+        outcomes.push(outcome.unwrap_or_else(Outcome::Failed));
     }
     Addresses { outcomes, requested: true }
 }
 
-type Fail<'a> = dyn Fn(Reason, FindingCode, &str, String, &str) -> Outcome + 'a;
+type Fail<'a> = dyn Fn(Reason, FindingCode, &str, String, &str) -> Box<Failure> + 'a;
 
 fn assign_one(
     request: &GatewaySpecAddress,
     options: &Options,
     taken: &mut Vec<String>,
     fail: &Fail<'_>,
-) -> Outcome {
+) -> Result<Outcome, Box<Failure>> {
     let kind = request.kind();
     if kind != IP_ADDRESS && kind != HOSTNAME_ADDRESS {
-        return fail(
+        return Err(fail(
             Reason::UnsupportedAddress,
             FindingCode::UnsupportedValue,
             ".type",
             format!("addresses of type {kind} are not supported"),
             "use IPAddress or Hostname",
-        );
+        ));
     }
-    let routability = match routability(request, fail) {
-        Ok(routability) => routability,
-        Err(outcome) => return outcome,
-    };
+    let routability = routability(request, fail)?;
     match (kind, request.value()) {
         (IP_ADDRESS, Some(value)) => static_ip(value, routability, options, fail),
-        (IP_ADDRESS, None) => {
-            let free = options.default_addresses.iter().find(|it| !taken.contains(&it.to_string()));
-            match free {
-                Some(address) => {
-                    taken.push(address.to_string());
-                    Outcome::Assigned(ip(*address, routability))
-                }
-                None if options.default_addresses.is_empty() => Outcome::Awaited,
-                None => fail(
-                    Reason::AddressNotAssigned,
-                    FindingCode::UnsupportedValue,
-                    "",
-                    format!("there are no more than {} addresses to assign", options.default_addresses.len()),
-                    "ask for fewer",
-                ),
-            }
-        }
+        (IP_ADDRESS, None) => dynamic_ip(routability, options, taken, fail),
         (_, Some(value)) => static_hostname(value, routability, fail),
-        (_, None) => fail(
+        (_, None) => Err(fail(
             Reason::AddressNotAssigned,
             FindingCode::UnsupportedValue,
             ".value",
             "there is no supply of hostnames to assign one from".to_owned(),
             "name the hostname, or use type IPAddress",
-        ),
+        )),
     }
 }
 
 /// The routability to report, where we can give it.
-fn routability<'r>(request: &'r GatewaySpecAddress, fail: &Fail<'_>) -> Result<&'r str, Outcome> {
-    let refuse = |code, message: String, help: &str| {
-        Err(fail(Reason::AddressNotAssigned, code, ".routability", message, help))
+fn routability<'r>(request: &'r GatewaySpecAddress, fail: &Fail<'_>) -> Result<&'r str, Box<Failure>> {
+    let (code, message) = match request.routability.as_deref().unwrap_or_default() {
+        "" => return Ok(""),
+        ROUTABILITY_SENTINEL if request.kind() == IP_ADDRESS => return Ok(ROUTABILITY_SENTINEL),
+        ROUTABILITY_CLUSTER => (FindingCode::UnsupportedValue, "there is no ClusterIP to be had".to_owned()),
+        other if is_prefixed(other) => {
+            (FindingCode::UnsupportedValue, format!("routability {other} is not known"))
+        }
+        other => {
+            let message = format!(
+                "`{other}` is neither Cluster nor a name behind a domain, such as example.com/internal"
+            );
+            (FindingCode::InvalidValue, message)
+        }
     };
-    match request.routability.as_deref().unwrap_or_default() {
-        "" => Ok(""),
-        ROUTABILITY_SENTINEL if request.kind() == IP_ADDRESS => Ok(ROUTABILITY_SENTINEL),
-        ROUTABILITY_CLUSTER => refuse(
-            FindingCode::UnsupportedValue,
-            "there is no ClusterIP to be had".to_owned(),
-            "leave out `routability`",
-        ),
-        other if is_prefixed(other) => refuse(
-            FindingCode::UnsupportedValue,
-            format!("routability {other} is not known"),
-            "leave out `routability`",
-        ),
-        other => refuse(
-            FindingCode::InvalidValue,
-            format!(
-                "`{other}` is neither `Cluster` nor a name with a domain in front, such as example.com/internal"
-            ),
-            "leave out `routability`",
-        ),
+    Err(fail(Reason::AddressNotAssigned, code, ".routability", message, "leave out `routability`"))
+}
+
+/// The first address that nobody has yet.
+fn dynamic_ip(
+    routability: &str,
+    options: &Options,
+    taken: &mut Vec<String>,
+    fail: &Fail<'_>,
+) -> Result<Outcome, Box<Failure>> {
+    let ours = &options.default_addresses;
+    if ours.is_empty() {
+        return Ok(Outcome::Awaited);
     }
+    let free = ours.iter().find(|it| !taken.contains(&it.to_string())).ok_or_else(|| {
+        let message = format!("there are no more than {} addresses to assign", ours.len());
+        fail(Reason::AddressNotAssigned, FindingCode::UnsupportedValue, "", message, "ask for fewer")
+    })?;
+    taken.push(free.to_string());
+    Ok(Outcome::Assigned(ip(*free, routability)))
 }
 
 /// Implementations' own values: a DNS name that is not Kubernetes' own, a slash, and more.
@@ -185,9 +176,15 @@ fn is_prefixed(value: &str) -> bool {
     })
 }
 
-fn static_ip(value: &str, routability: &str, options: &Options, fail: &Fail<'_>) -> Outcome {
-    let refuse =
-        |code, message: String, help: &str| fail(Reason::AddressNotUsable, code, ".value", message, help);
+fn static_ip(
+    value: &str,
+    routability: &str,
+    options: &Options,
+    fail: &Fail<'_>,
+) -> Result<Outcome, Box<Failure>> {
+    let refuse = |code, message: String, help: &str| {
+        Err(fail(Reason::AddressNotUsable, code, ".value", message, help))
+    };
     let Ok(address) = value.parse::<IpAddr>() else {
         let message = format!("`{value}` is not an IP address");
         return refuse(
@@ -204,28 +201,28 @@ fn static_ip(value: &str, routability: &str, options: &Options, fail: &Fail<'_>)
     let ours = &options.default_addresses;
     let covers = |it: &IpAddr| *it == address || (it.is_unspecified() && it.is_ipv4() == address.is_ipv4());
     if ours.is_empty() || ours.iter().any(covers) {
-        return Outcome::Assigned(ip(address, routability));
+        return Ok(Outcome::Assigned(ip(address, routability)));
     }
     let ours: Vec<_> = ours.iter().map(ToString::to_string).collect();
     let message = format!("{address} is not one of the addresses that are served here: {}", ours.join(", "));
     refuse(FindingCode::UnsupportedValue, message, "name one of these, or none")
 }
 
-fn static_hostname(value: &str, routability: &str, fail: &Fail<'_>) -> Outcome {
+fn static_hostname(value: &str, routability: &str, fail: &Fail<'_>) -> Result<Outcome, Box<Failure>> {
     match hostname::parse(value) {
         // Whether the name leads here is in the hands of whoever keeps the DNS zone.
-        Ok(_) => Outcome::Assigned(GatewayStatusAddress {
+        Ok(_) => Ok(Outcome::Assigned(GatewayStatusAddress {
             kind: Some(HOSTNAME_ADDRESS.to_owned()),
             value: value.to_owned(),
             routability: Some(routability.to_owned()),
-        }),
-        Err(fault) => fail(
+        })),
+        Err(fault) => Err(fail(
             Reason::AddressNotUsable,
             FindingCode::InvalidValue,
             ".value",
             format!("`{value}` {fault}"),
             "give a name such as gateway.example.com",
-        ),
+        )),
     }
 }
 

@@ -97,13 +97,14 @@ fn serve_listeners(context: &Context<'_>, view: &mut GatewayView<'_>, out: &mut 
         );
     }
     for listener in &mut view.listeners {
+        let filters = listener::filters::translate(context, listener, out);
         let protocol = listener::tls::protocol(context, listener, &frontend, out);
         listener.config = protocol.map(|protocol| portway_config::Listener {
             key: listener.key.clone(),
             port: listener.port,
             hostname: listener.hostname.clone(),
             protocol,
-            filters: Vec::new(),
+            filters,
         });
     }
     refuse_without_listeners(view, out);

@@ -2,6 +2,7 @@
 
 pub(crate) mod allowed;
 pub(crate) mod conflict;
+pub(crate) mod filters;
 pub(crate) mod finish;
 pub(crate) mod kinds;
 pub(crate) mod overlap;
@@ -9,5 +10,5 @@ pub(crate) mod read;
 pub(crate) mod tls;
 pub(crate) mod view;
 
-pub(crate) use allowed::{AllowedNamespaces, AllowedRoutes};
-pub(crate) use view::{GatewayView, ListenerView, Owner, Protocol};
+pub(crate) use allowed::AllowedNamespaces;
+pub(crate) use view::{GatewayView, ListenerView, Owner};

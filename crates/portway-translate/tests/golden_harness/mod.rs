@@ -3,6 +3,7 @@
 mod manifests;
 mod report;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,15 @@ use portway_translate::{Controllers, Options, translate};
 /// The moment of every golden translation.
 const NOW: &str = "2026-01-01T00:00:00Z";
 
+/// Where Gateways without addresses are served, unless a case says otherwise.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 /// One file: manifests with the options to translate them with.
 ///
 /// | line | means |
 /// | --- | --- |
 /// | `#! controllers: NAME...` | only classes of these controllers are ours (default: each is) |
-/// | `#! default-addresses: IP...` | where Gateways without addresses are served |
+/// | `#! default-addresses: IP...` | where Gateways without addresses are served (default: 192.0.2.1) |
 /// | `#! declared-namespaces-only` | a namespace that no manifest declares does not exist |
 /// | `#! with: FILE...` | more manifests, relative to this one |
 #[derive(Debug)]
@@ -41,7 +45,7 @@ impl Case {
                 now: NOW.parse::<Timestamp>().unwrap(),
                 implied_namespaces: true,
                 trusted_hops: 0,
-                default_addresses: Vec::new(),
+                default_addresses: vec![ADDRESS],
             },
         };
         case.insert(path, &text);
