@@ -153,6 +153,8 @@ fn the_common_slips_are_told_in_plain_words() {
         ("a: *b\n", "names no anchor"),
         ("a: @b\n", "cannot start with this character"),
         ("a: 'b' c\n", "text follows a closing quote"),
+        ("a: {b: c, , d: e}\n", "a value is missing here"),
+        ("a: [{b: ", "web.yaml:1:5: error[syntax]: a value is missing here, or a bracket is not closed"),
         ("a: {{ .Values.a }}\n", "render it first"),
         ("a: !env HOME\n", "the tag `!env` means nothing"),
         ("? [a]\n: b\n", "a mapping or list is used as a key"),
@@ -370,6 +372,8 @@ fn the_objects_are_sound_before_they_are_spoilt() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
     /// Whatever happens to a manifest, it is read or refused, and every error has a place within the text.
     #[test]
     fn spoilt_objects_are_told_with_their_place(edits in prop::collection::vec(edit(), 1..6)) {
@@ -387,6 +391,9 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
     #[test]
     fn no_text_is_too_strange(fragments in proptest::collection::vec(proptest::sample::select(FRAGMENTS), 0..40)) {
         for document in parsed(&fragments.concat()).documents {

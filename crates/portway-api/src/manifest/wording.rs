@@ -34,7 +34,18 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|known| (strsim::osa_distance(&lower, &known.to_lowercase()), *known))
         .min_by_key(|(distance, _)| *distance)?;
     // A third of a word may be wrong, and at least a letter; so `tls` is not suggested for `ssl`.
-    (distance <= (word.chars().count() / 3).max(1)).then_some(nearest)
+    if distance <= (word.chars().count() / 3).max(1) { Some(nearest) } else { longer(&lower, known) }
+}
+
+/// The only known word that the given one is a part of, such as `PathPrefix` for `Prefix`.
+fn longer<'k>(lower: &str, known: &[&'k str]) -> Option<&'k str> {
+    /// A shorter word is a part of others by chance.
+    const SHORTEST: usize = 4;
+    let mut longer = known.iter().filter(|known| known.to_lowercase().contains(lower));
+    match (longer.next(), longer.next()) {
+        (Some(only), None) if lower.len() >= SHORTEST => Some(only),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +61,11 @@ mod tests {
             ("parentRef", Some("parentRefs")),
             ("parnetRefs", Some("parentRefs")),
             ("rule", Some("rules")),
+            ("host", Some("hostnames")),
+            ("refs", Some("parentRefs")),
             ("ssl", None),
+            ("tl", Some("tls")),
+            ("t", None),
             ("backend", None),
             ("", None),
         ] {

@@ -74,7 +74,7 @@ spec:
             "x.yaml:8:11: error[wrong-type]: HTTPRoute my-app/web: spec.rules[0].name: text is expected here, not the \
              number 1 help: put it in quotes: \"1\"",
             "x.yaml:10:20: error[unknown-value]: HTTPRoute my-app/web: spec.rules[0].matches[0].path.type: \"Prefix\" is \
-             not allowed here; allowed are `Exact`, `PathPrefix`, `RegularExpression`",
+             not allowed here; allowed are `Exact`, `PathPrefix`, `RegularExpression` help: did you mean `PathPrefix`?",
             "x.yaml:11:20: error[unknown-value]: HTTPRoute my-app/web: spec.rules[0].matches[1].path.type: \"exact\" is \
              not allowed here; allowed are `Exact`, `PathPrefix`, `RegularExpression` help: did you mean `Exact`?",
             "x.yaml:12:17: error[missing-field]: HTTPRoute my-app/web: spec.rules[0].matches[1].headers[0].name: this \

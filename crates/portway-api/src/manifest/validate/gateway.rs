@@ -12,6 +12,7 @@ use crate::{
     },
     gateway_class::GatewayClassSpec,
     listener_set::{ListenerSetSpec, ParentGatewayReference},
+    manifest::problem::Severity,
 };
 
 /// How many addresses a Gateway may ask for.
@@ -29,9 +30,21 @@ const MAX_CA_REFS: usize = 16;
 
 impl Validate for GatewayClassSpec {
     fn validate(&self, check: &mut Check<'_>) {
-        check.text("controllerName", &self.controller_name, &syntax::CONTROLLER_NAME);
+        check.within("controllerName", |check| controller_name(&self.controller_name, check));
         check.optional_text("description", self.description.as_ref(), &syntax::any_text(64));
         check.optional("parametersRef", self.parameters_ref.as_ref());
+    }
+}
+
+/// A name without a path is only warned of: published examples have such names, and they work here, where every class
+/// is served.
+fn controller_name(name: &str, check: &mut Check<'_>) {
+    let form = &syntax::CONTROLLER_NAME;
+    if (syntax::DNS_NAME.fits)(name) && name.len() <= form.longest {
+        let message = format!("\"{name}\" has no path: an API server would refuse it");
+        check.note(Severity::Warning, message, Some(format!("allowed is: {}", form.looks)));
+    } else {
+        check.form(name, form);
     }
 }
 

@@ -53,6 +53,11 @@ const PLAIN_WORDS: &[(&str, &str, Option<&str>)] = &[
         "a `[` is not closed, or a comma is missing",
         Some("separate items with `,` and close them with `]`"),
     ),
+    (
+        "did not find expected node content",
+        "a value is missing here, or a bracket is not closed",
+        Some("check that brackets and quotes are closed, and that every comma has a value on both sides"),
+    ),
     ("misplaced bracket", "a bracket is closed that was never opened", None),
     ("quoted scalar, found unexpected end of stream", "a quote is not closed", Some("add the closing quote")),
     ("quoted scalar, found unexpected document", "a quote is not closed", Some("add the closing quote")),
@@ -105,8 +110,9 @@ pub(super) fn fault(error: &ScanError, chunk: Chunk<'_>, place: Place, open: Opt
     };
     let place = match open {
         _ if said.contains("tab") => first_tab(chunk, place),
-        // What is open to the end of the document is noticed in the next one only.
-        Some(open) if message.contains("is not closed") && is_past_end(chunk, place) => open,
+        // What is open to the end of the document is noticed only behind it.
+        Some(open) if is_past_end(chunk, place) && message.contains("is not closed") => open,
+        _ if is_past_end(chunk, place) => Place::end_of(chunk.text.trim_end()).below(chunk.lines_above),
         _ => place,
     };
     Fault { help, ..Fault::new(ProblemCode::Syntax, place, message) }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{crd, errors};
-use crate::manifest::{Source, parse};
+use super::{crd, errors, reading};
+use crate::manifest::{Severity, Source, parse};
 
 /// How many different rules the CRDs hold. Where this changes, so must the cases below. One rule, that a GatewayClass
 /// keeps its controller, looks at the former object and has no meaning here.
@@ -403,6 +403,20 @@ fn gateways_have_sound_addresses_labels_and_trust() {
     let long = "a".repeat(253);
     let labels = gateway(&format!("infrastructure: {{labels: {{'{long}/c': d}}}}"));
     refused("Gateway", &labels, &[&format!("spec.infrastructure.labels[{long}/c]")]);
+}
+
+#[test]
+fn a_controller_name_without_a_path_is_warned_of() {
+    let spec = |name: &str| format!("controllerName: {name}");
+    for name in ["a.b/c", "a.b/c/d", "a.b"] {
+        allowed("GatewayClass", &spec(name));
+    }
+    let warned = reading(&object("GatewayClass", &spec("io.cilium.gateway-controller")));
+    assert_eq!((warned.objects.len(), warned.problems.len()), (1, 1), "{warned:?}");
+    assert_eq!(warned.problems[0].severity, Severity::Warning);
+    for name in ["A.b/c", "a.b/", "/c", "a b", "a.b/c d"] {
+        refused("GatewayClass", &spec(name), &["spec.controllerName"]);
+    }
 }
 
 #[test]
