@@ -1,32 +1,37 @@
 //! Requests: decode, normalise, match, filter, forward, respond.
+//!
+//! [`handle`] has the steps in their order; each step is a module.
 
+mod authority;
 mod body;
+mod current;
+mod decode;
+mod draft;
+mod exchange;
+mod fields;
+mod filter;
+mod forward;
+mod forwarded;
+mod grpc;
+mod handle;
+mod hop_by_hop;
+mod normalise;
+mod random;
+mod request_id;
+mod respond;
+mod rule;
+mod server;
+mod split;
+mod target;
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use portway_config::{Configuration, ListenerKey, NamespacedName};
-use portway_route::Router;
-use tokio::io::{AsyncRead, AsyncWrite};
+use portway_config::{ListenerKey, NamespacedName};
 
 pub use self::body::RequestBody;
-use crate::connection::DrainSignal;
-use crate::upstream::Backends;
-use crate::worker::Worker;
-
-/// What a rule needs at request time: filters with parsed header names, resolved backends.
-#[derive(Debug)]
-pub struct CompiledRule {}
-
-/// Compiles the rules of a router, in its order.
-pub fn compile_rules(
-    _configuration: &Configuration,
-    _router: &Router,
-    _backends: &Backends,
-) -> Vec<CompiledRule> {
-    Vec::new()
-}
+pub use self::rule::{CompiledRule, compile_rules};
+pub use self::server::serve;
 
 /// What is known of a connection before its first request.
 #[derive(Clone, Debug)]
@@ -52,11 +57,4 @@ pub struct TlsInfo {
     pub server_name: Option<Arc<str>>,
     /// Whether the client asked for HTTP/2 by ALPN.
     pub http2: bool,
-}
-
-/// Serves the HTTP requests of a connection until it ends or `drain` asks to end it.
-pub async fn serve<I>(_io: I, _info: ConnectionInfo, _worker: Rc<Worker>, _drain: DrainSignal)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
 }

@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::BodyError;
+use super::idle::IdleTimer;
+use crate::http::exchange::Exchange;
+use crate::http::hop_by_hop;
+use crate::reason::Reason;
 
 /// The body of a request on its way to a backend. It never leaves its worker's thread.
 pub struct RequestBody {
@@ -21,7 +26,14 @@ enum Source {
     /// All of it.
     Full(Bytes),
     /// As it comes from the client.
-    Incoming(Incoming),
+    Client(Box<FromClient>),
+}
+
+/// A body as it comes from the client.
+struct FromClient {
+    body: Incoming,
+    idle: IdleTimer,
+    exchange: Rc<Exchange>,
 }
 
 impl RequestBody {
@@ -36,8 +48,36 @@ impl RequestBody {
     }
 
     /// The body of a client's request.
-    pub(crate) fn incoming(body: Incoming) -> Self {
-        Self { source: if body.is_end_stream() { Source::Empty } else { Source::Incoming(body) } }
+    pub(crate) fn from_client(body: Incoming, exchange: &Rc<Exchange>) -> Self {
+        if body.is_end_stream() {
+            return Self::empty();
+        }
+        let idle = IdleTimer::new(exchange.connection.worker.limits.stream_idle_timeout);
+        let from_client = FromClient { body, idle, exchange: Rc::clone(exchange) };
+        Self { source: Source::Client(Box::new(from_client)) }
+    }
+}
+
+impl FromClient {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(self.idle.poll_expired(context));
+                self.exchange.blame(Reason::StreamIdle);
+                return Poll::Ready(Some(Err("the client sends no more of the body".into())));
+            }
+        };
+        self.idle.moved();
+        Poll::Ready(frame.map(|frame| {
+            let mut frame = frame?;
+            if let Some(data) = frame.data_ref() {
+                self.exchange.add_request_bytes(data.len());
+            } else if let Some(trailers) = frame.trailers_mut() {
+                hop_by_hop::clean_trailers(trailers);
+            }
+            Ok(frame)
+        }))
     }
 }
 
@@ -56,7 +96,7 @@ impl Body for RequestBody {
                 self.source = Source::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Source::Incoming(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Source::Client(body) => body.poll_frame(context),
         }
     }
 
@@ -64,7 +104,7 @@ impl Body for RequestBody {
         match &self.source {
             Source::Empty => true,
             Source::Full(_) => false,
-            Source::Incoming(body) => body.is_end_stream(),
+            Source::Client(from_client) => from_client.body.is_end_stream(),
         }
     }
 
@@ -72,7 +112,7 @@ impl Body for RequestBody {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Incoming(body) => body.size_hint(),
+            Source::Client(from_client) => from_client.body.size_hint(),
         }
     }
 }

@@ -1,0 +1,212 @@
+//! One request and its response, from the head to the record.
+
+use std::cell::{Cell, OnceCell};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::request::Parts;
+use http::{HeaderValue, Method, Uri, Version, header};
+use portway_route::{ListenerId, RuleId};
+
+use super::current::{Current, current};
+use super::fields::X_REQUEST_ID;
+use super::filter::cors::CrossOrigin;
+use super::random;
+use super::request_id::RequestId;
+use super::rule::{CompiledBackend, CompiledRule};
+use super::server::{ClientConnection, Place};
+use crate::observe::RequestRecord;
+use crate::observe::record::Timing;
+use crate::reason::Reason;
+use crate::snapshot::GatewaySnapshot;
+
+/// One request and its response. What is learnt on the way is noted here, and recorded at the end.
+pub(crate) struct Exchange {
+    pub(super) connection: Rc<ClientConnection>,
+    current: Rc<Current>,
+    place: Option<Place>,
+    start: SystemTime,
+    pub(super) begun: Instant,
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    version: Version,
+    pub(super) request_id: RequestId,
+    pub(super) grpc: Cell<bool>,
+    pub(super) client: Cell<IpAddr>,
+    pub(super) listener: Cell<Option<ListenerId>>,
+    pub(super) rule: Cell<Option<RuleId>>,
+    /// Index among the rule's backends.
+    pub(super) backend: Cell<Option<usize>>,
+    pub(super) cross_origin: OnceCell<Box<CrossOrigin>>,
+    pub(super) endpoint: Cell<Option<SocketAddr>>,
+    pub(super) attempts: Cell<u32>,
+    pub(super) status: Cell<u16>,
+    reason: Cell<Option<Reason>>,
+    pub(super) request_bytes: Cell<u64>,
+    pub(super) response_bytes: Cell<u64>,
+    pub(super) connect: Cell<Duration>,
+    pub(super) upstream: Cell<Duration>,
+    /// From the beginning until the head of the response.
+    head: Cell<Duration>,
+    /// The response was handed on to its last byte.
+    pub(super) complete: Cell<bool>,
+}
+
+impl Exchange {
+    /// Begins with the head of a request, as it came.
+    pub(super) fn begin(connection: Rc<ClientConnection>, parts: &Parts) -> Rc<Self> {
+        let current = current(&connection.worker.snapshot);
+        let place = connection.place(&current);
+        connection.begin_request();
+        let mut exchange = Self {
+            start: SystemTime::now(),
+            begun: Instant::now(),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            host: parts.headers.get(header::HOST).cloned(),
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+            version: parts.version,
+            request_id: RequestId::from_random(random::next_u64(), random::next_u64()),
+            grpc: Cell::new(false),
+            client: Cell::new(connection.info.peer.ip().to_canonical()),
+            listener: Cell::new(None),
+            rule: Cell::new(None),
+            backend: Cell::new(None),
+            cross_origin: OnceCell::new(),
+            endpoint: Cell::new(None),
+            attempts: Cell::new(0),
+            status: Cell::new(0),
+            reason: Cell::new(None),
+            request_bytes: Cell::new(0),
+            response_bytes: Cell::new(0),
+            connect: Cell::new(Duration::ZERO),
+            upstream: Cell::new(Duration::ZERO),
+            head: Cell::new(Duration::ZERO),
+            complete: Cell::new(false),
+            connection,
+            current,
+            place,
+        };
+        if exchange.trusted_hops() > 0
+            && let Some(given) = parts.headers.get(X_REQUEST_ID).and_then(RequestId::given)
+        {
+            exchange.request_id = given;
+        }
+        Rc::new(exchange)
+    }
+
+    /// The Gateway; absent when the current configuration has it no more.
+    pub(super) fn gateway(&self) -> Option<&GatewaySnapshot> {
+        self.current.snapshot.gateways.get(self.place?.gateway).map(AsRef::as_ref)
+    }
+
+    /// The HTTPS listener that the connection was made for.
+    pub(super) fn tls_listener(&self) -> Option<ListenerId> {
+        self.place?.tls_listener
+    }
+
+    pub(super) fn compiled_rule(&self) -> Option<&CompiledRule> {
+        self.gateway()?.rules.get(self.rule.get()?.0 as usize)
+    }
+
+    pub(super) fn compiled_backend(&self) -> Option<&CompiledBackend> {
+        self.compiled_rule()?.backends.get(self.backend.get()?)
+    }
+
+    pub(super) fn trusted_hops(&self) -> u8 {
+        self.gateway().map_or(0, |gateway| gateway.configuration.settings.trusted_hops)
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// Notes why Portway answers by itself or ends the request early. The first reason stays.
+    pub(super) fn blame(&self, reason: Reason) {
+        if self.reason.get().is_none() {
+            self.reason.set(Some(reason));
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.reason.get()
+    }
+
+    /// Notes that the head of the response is ready.
+    pub(super) fn answered(&self, status: u16) {
+        self.status.set(status);
+        self.head.set(self.begun.elapsed());
+    }
+
+    pub(super) fn add_request_bytes(&self, bytes: usize) {
+        self.request_bytes.set(self.request_bytes.get() + bytes as u64);
+    }
+
+    pub(super) fn add_response_bytes(&self, bytes: usize) {
+        self.response_bytes.set(self.response_bytes.get() + bytes as u64);
+    }
+
+    fn record(&self) {
+        if !self.complete.get() {
+            self.blame(Reason::ClientGone);
+        }
+        let gateway = self.gateway();
+        let entry = gateway.and_then(|it| it.router.rules().get(self.rule.get()?.0 as usize));
+        let listener = gateway.and_then(|it| it.router.listeners().get(self.listener.get()?.0 as usize));
+        let total = self.begun.elapsed();
+        let head = if self.status.get() == 0 { total } else { self.head.get() };
+        self.connection.worker.recorder.request(&RequestRecord {
+            start: self.start,
+            revision: self.current.snapshot.revision,
+            gateway: &self.connection.info.gateway,
+            listener: listener.map(|listener| &listener.key),
+            route: entry.map(|entry| &entry.route.key),
+            rule: entry.map(|entry| (entry.rule().index, entry.rule().name.as_deref())),
+            backend: self.compiled_backend().and_then(|backend| backend.key.as_ref()),
+            endpoint: self.endpoint.get(),
+            attempts: self.attempts.get(),
+            peer: self.connection.info.peer,
+            client: self.client.get(),
+            version: self.version,
+            method: &self.method,
+            scheme: if self.connection.info.tls.is_some() { "https" } else { "http" },
+            authority: self.authority(),
+            target: self.uri.path_and_query().map_or("", |target| target.as_str()),
+            request_id: self.request_id.as_str(),
+            user_agent: self.user_agent.as_ref().and_then(|value| value.to_str().ok()),
+            status: self.status.get(),
+            reason: self.reason.get(),
+            request_bytes: self.request_bytes.get(),
+            response_bytes: self.response_bytes.get(),
+            timing: Timing {
+                total,
+                connect: self.connect.get(),
+                upstream: self.upstream.get(),
+                own: head.saturating_sub(self.connect.get() + self.upstream.get()),
+            },
+        });
+    }
+
+    /// As the client wrote it.
+    fn authority(&self) -> &str {
+        match (self.uri.authority(), &self.host) {
+            (Some(authority), _) => authority.as_str(),
+            (None, Some(host)) => host.to_str().unwrap_or_default(),
+            (None, None) => "",
+        }
+    }
+}
+
+/// Records an exchange once: when it is dropped, which is when the response has ended or nobody waits
+/// for it any more.
+pub(super) struct Recording(pub(super) Rc<Exchange>);
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.0.record();
+        self.0.connection.end_request();
+    }
+}

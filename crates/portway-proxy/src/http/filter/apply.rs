@@ -1,0 +1,100 @@
+//! Filters at work: on a request, in their order, and on its response.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::cors::CrossOrigin;
+use super::redirect::{Requested, Scheme};
+use super::{CompiledFilter, Filters, RewriteTo};
+use crate::http::decode::Refusal;
+use crate::http::draft::Draft;
+use crate::http::exchange::Exchange;
+use crate::reason::Reason;
+
+/// A response that a filter makes, in place of a backend.
+#[derive(Debug)]
+pub(in crate::http) struct Answer {
+    pub(in crate::http) reason: Reason,
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) location: Option<HeaderValue>,
+}
+
+/// Applies filters to a request. One of them may answer it.
+pub(in crate::http) fn request(
+    exchange: &Exchange,
+    filters: &Filters,
+    draft: &mut Draft,
+) -> Result<Option<Answer>, Refusal> {
+    for filter in filters.iter() {
+        match filter {
+            CompiledFilter::RequestHeaders(edits) => edits.apply(&mut draft.headers),
+            CompiledFilter::ResponseHeaders(_) => {}
+            CompiledFilter::Rewrite(rewrite) => rewrite.apply(draft)?,
+            CompiledFilter::Redirect(redirect) => {
+                let location = redirect.location(&requested(exchange, draft));
+                let location =
+                    location.ok_or(Refusal::new(Reason::BadRequest, "no redirect can be written"))?;
+                return Ok(Some(Answer {
+                    reason: Reason::Redirect,
+                    status: redirect.status,
+                    location: Some(location),
+                }));
+            }
+            CompiledFilter::Cors(_) => {
+                let cross_origin = exchange
+                    .cross_origin
+                    .get_or_init(|| Box::new(CrossOrigin::of(&draft.method, &draft.headers)));
+                if cross_origin.preflight {
+                    let reason = Reason::CorsPreflight;
+                    return Ok(Some(Answer { reason, status: StatusCode::OK, location: None }));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Applies the filters of the rule and backend to the headers of a response, also of one that Portway
+/// makes: the nearest to the backend first.
+pub(in crate::http) fn response(exchange: &Exchange, headers: &mut HeaderMap) {
+    let backend = exchange.compiled_backend().map(|backend| &backend.filters);
+    let rule = exchange.compiled_rule().map(|rule| &rule.filters);
+    for filters in [backend, rule].into_iter().flatten().filter(|filters| filters.on_response) {
+        for filter in filters.iter() {
+            match filter {
+                CompiledFilter::ResponseHeaders(edits) => edits.apply(headers),
+                CompiledFilter::Cors(policy) => {
+                    if let Some(cross_origin) = exchange.cross_origin.get() {
+                        policy.apply(cross_origin, headers);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn requested<'a>(exchange: &Exchange, draft: &'a Draft) -> Requested<'a> {
+    Requested {
+        scheme: Scheme::of(exchange.connection.info.tls.is_some()),
+        host: draft.authority.host(),
+        listener_port: exchange.connection.info.listener_port,
+        path: draft.target.path(),
+        query: draft.target.query(),
+        prefix_len: draft.prefix_len,
+    }
+}
+
+impl RewriteTo {
+    fn apply(&self, draft: &mut Draft) -> Result<(), Refusal> {
+        if let Some(host) = &self.host {
+            draft.headers.insert(header::HOST, host.clone());
+        }
+        if let Some(edit) = &self.path {
+            let path = edit
+                .apply(draft.target.path(), draft.prefix_len)
+                .map_err(|_| Refusal::new(Reason::BadPath, "the path cannot be rewritten safely"))?;
+            draft.target.set_path(path);
+        }
+        Ok(())
+    }
+}

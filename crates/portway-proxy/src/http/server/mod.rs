@@ -1,0 +1,102 @@
+//! The server side of a client's connection: its protocol, its time limits, its end.
+
+mod client_io;
+mod connection;
+mod drive;
+mod executor;
+mod preface;
+mod watchdog;
+
+use std::rc::Rc;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::client_io::ClientIo;
+pub(super) use self::connection::{ClientConnection, Place};
+use self::executor::LocalExecutor;
+use super::ConnectionInfo;
+use super::handle::handle;
+use crate::connection::DrainSignal;
+use crate::limits::Limits;
+use crate::worker::Worker;
+
+/// Resets of streams that a client may have caused and not yet been answered for (CVE-2023-44487).
+const HTTP2_PENDING_RESETS: usize = 20;
+
+/// Streams of one connection that a client may make us reset by breaking the protocol (CVE-2025-8671).
+const HTTP2_LOCAL_RESETS: usize = 100;
+
+/// Bytes that wait to be sent on a stream at most.
+const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+
+/// hyper accepts no smaller buffer.
+const LEAST_BUFFER: usize = 8192;
+
+/// Serves the HTTP requests of a connection until it ends or `drain` asks to end it.
+pub async fn serve<I>(io: I, info: ConnectionInfo, worker: Rc<Worker>, drain: DrainSignal)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = ClientConnection::new(info, worker);
+    let mut io = ClientIo::new(io, connection.received());
+    let http2 = match connection.info.tls.as_ref().map(|tls| tls.http2) {
+        Some(http2) => http2,
+        None => match preface::is_http2(&mut io, connection.worker.limits.request_header_timeout).await {
+            Some(http2) => http2,
+            // It closed or kept silent; there is nothing to serve and nothing to say.
+            None => return,
+        },
+    };
+    let limits = &connection.worker.limits;
+    let for_requests = Rc::clone(&connection);
+    let service = service_fn(move |request| handle(Rc::clone(&for_requests), request));
+    let io = TokioIo::new(io);
+    let ended = if http2 {
+        let served = http2_builder(limits).serve_connection(io, service);
+        drive::drive(served, &connection, drain).await
+    } else {
+        let served = http1_builder(limits).serve_connection(io, service).with_upgrades();
+        drive::drive(served, &connection, drain).await
+    };
+    if let Err(error) = ended {
+        connection.record_failure(&error);
+    }
+    // Tunnels outlive the HTTP connection that they began on, and belong to it.
+    for tunnel in connection.take_tunnels() {
+        tunnel.await;
+    }
+}
+
+/// `half_close` stays off: a client that closes its side gives its request up, as with nginx and Envoy,
+/// and the request to the backend is cancelled. Header timeouts are [`watchdog`]'s: hyper's would need a
+/// timer for each request and would close idle connections, too.
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .header_read_timeout(None)
+        .max_buf_size(limits.request_header_bytes.max(LEAST_BUFFER))
+        .pipeline_flush(true);
+    if limits.request_headers != 100 {
+        builder.max_headers(limits.request_headers);
+    }
+    builder
+}
+
+fn http2_builder(limits: &Limits) -> http2::Builder<LocalExecutor> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_max_concurrent_streams)
+        .initial_stream_window_size(limits.http2_stream_window)
+        .initial_connection_window_size(limits.http2_connection_window)
+        .max_header_list_size(u32::try_from(limits.request_header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
+        .max_local_error_reset_streams(HTTP2_LOCAL_RESETS)
+        .max_send_buf_size(HTTP2_SEND_BUFFER)
+        .keep_alive_interval(limits.downstream_idle_timeout)
+        .keep_alive_timeout(limits.request_header_timeout);
+    builder
+}
