@@ -8,12 +8,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portway_config::{Configuration, NamespacedName, Revision};
-use portway_route::{L4RuleId, Router};
+use portway_route::Router;
 
-use crate::connection::{Owner, Split, Target};
-use crate::reason::Reason;
+use crate::connection::{Owner, Split};
 use crate::tls::CertifiedKeys;
-use crate::upstream::Backend;
 
 pub use build::Refused;
 pub(crate) use ports::{Ports, TcpPort};
@@ -61,17 +59,6 @@ pub struct GatewaySnapshot {
     pub(crate) l4_rules: Vec<Split>,
     /// The certificates of the listeners.
     pub(crate) keys: CertifiedKeys,
-}
-
-impl GatewaySnapshot {
-    /// Chooses the backend for a connection or UDP session by the weights of its rule.
-    pub(crate) fn choose_backend(&self, rule: L4RuleId) -> Result<Arc<Backend>, Reason> {
-        let split = self.l4_rules.get(rule.0 as usize).ok_or(Reason::NoRoute)?;
-        match split.choose().ok_or(Reason::NoBackend)? {
-            Target::Backend(id) => self.backends.get(id).cloned().ok_or(Reason::NoBackend),
-            Target::Invalid(fault) => Err(Reason::Fault(fault)),
-        }
-    }
 }
 
 /// A socket to listen on.

@@ -7,6 +7,7 @@ use portway_config::Configuration;
 
 use crate::backend::BackendTlsPolicies;
 use crate::condition::Conditions;
+use crate::expressions::Expressions;
 use crate::finding::Finding;
 use crate::options::Options;
 use crate::reference_grant::Grants;
@@ -26,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) tls: TlsMaterial<'a>,
     /// Which Services are to be spoken to by TLS.
     pub(crate) backend_tls: BackendTlsPolicies<'a>,
+    /// Regular expressions, compiled.
+    pub(crate) expressions: Expressions,
 }
 
 impl<'a> Context<'a> {
@@ -37,6 +40,7 @@ impl<'a> Context<'a> {
             grants: Grants::new(snapshot),
             tls: TlsMaterial::new(snapshot),
             backend_tls: BackendTlsPolicies::new(snapshot),
+            expressions: Expressions::default(),
         }
     }
 

@@ -15,6 +15,7 @@
 pub mod backend;
 mod condition;
 mod context;
+mod expressions;
 mod feature;
 mod field;
 mod filter;

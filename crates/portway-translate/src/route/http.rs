@@ -29,7 +29,7 @@ pub(crate) fn http_rules(context: &Context<'_>, route: &HttpRoute) -> Translated
         let field = Field::SPEC.item("rules", index);
         gatherer.add(rule.name.as_deref(), |problems| {
             check_name(rule.name.as_deref(), &mut names, &field, problems);
-            let matches = request_match::of_http(&rule.matches, &field, problems);
+            let matches = request_match::of_http(&context.expressions, &rule.matches, &field, problems);
             let (request_timeout, backend_timeout) =
                 policy::timeouts(rule.timeouts.as_ref(), &field, problems);
             let retry = policy::retry(rule.retry.as_ref(), &field, problems);
@@ -57,7 +57,7 @@ pub(crate) fn grpc_rules(context: &Context<'_>, route: &GrpcRoute) -> Translated
         let field = Field::SPEC.item("rules", index);
         gatherer.add(rule.name.as_deref(), |problems| {
             check_name(rule.name.as_deref(), &mut names, &field, problems);
-            let matches = request_match::of_grpc(&rule.matches, &field, problems);
+            let matches = request_match::of_grpc(&context.expressions, &rule.matches, &field, problems);
             let session = rule.session_persistence.as_ref();
             let parts = Parts {
                 traffic: Traffic::Grpc,

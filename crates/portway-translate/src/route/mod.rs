@@ -19,7 +19,6 @@ mod parent;
 mod policy;
 mod reference;
 mod refusal;
-mod regex;
 mod request_match;
 mod rule;
 mod status;

@@ -95,7 +95,7 @@ impl<'a> Parents<'a> {
             })
         };
         let missing = self.defaults.iter().filter(|key| !is_named(key));
-        missing.map(|key| reference_to_gateway(key)).collect()
+        missing.map(reference_to_gateway).collect()
     }
 }
 

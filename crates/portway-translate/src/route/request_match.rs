@@ -6,7 +6,7 @@ use portway_api::grpc_route::{GrpcMethodMatch, GrpcRouteMatch};
 use portway_api::http_route::{HeaderMatch, HttpPathMatch, HttpRouteMatch, PathMatchType, ValueMatchType};
 use portway_config::request_match::{NamedMatch, PathMatch, RequestMatch, ValueMatch};
 
-use super::regex;
+use crate::expressions::Expressions;
 use crate::field::Field;
 use crate::filter;
 use crate::finding::{FindingCode, Severity};
@@ -14,6 +14,7 @@ use crate::problem::Problems;
 
 /// The matches of a rule of an HTTPRoute; where it has none, one that matches every request.
 pub(crate) fn of_http(
+    expressions: &Expressions,
     matches: &[HttpRouteMatch],
     field: &Field<'_>,
     problems: &mut Problems,
@@ -23,9 +24,9 @@ pub(crate) fn of_http(
     }
     let matches = matches.iter().enumerate().filter_map(|(index, it)| {
         let at = field.item("matches", index);
-        let headers = headers(&it.headers, &at, problems);
-        let query_params = query_params(&it.query_params, &at, problems);
-        let path = path(&it.path, &at.field("path"), problems)?;
+        let headers = headers(expressions, &it.headers, &at, problems);
+        let query_params = query_params(expressions, &it.query_params, &at, problems);
+        let path = path(expressions, &it.path, &at.field("path"), problems)?;
         let method = it.method.map(|method| method.as_str().into());
         Some(RequestMatch { path, method, headers, query_params })
     });
@@ -34,6 +35,7 @@ pub(crate) fn of_http(
 
 /// The matches of a rule of a GRPCRoute; where it has none, one that matches every call.
 pub(crate) fn of_grpc(
+    expressions: &Expressions,
     matches: &[GrpcRouteMatch],
     field: &Field<'_>,
     problems: &mut Problems,
@@ -44,10 +46,10 @@ pub(crate) fn of_grpc(
     let matches = matches.iter().enumerate().map(|(index, it)| {
         let at = field.item("matches", index);
         let path = match &it.method {
-            Some(method) => grpc_method(method, &at.field("method"), problems),
+            Some(method) => grpc_method(expressions, method, &at.field("method"), problems),
             None => PathMatch::Grpc { service: None, method: None },
         };
-        RequestMatch { headers: headers(&it.headers, &at, problems), ..everything(path) }
+        RequestMatch { headers: headers(expressions, &it.headers, &at, problems), ..everything(path) }
     });
     matches.collect()
 }
@@ -56,11 +58,16 @@ fn everything(path: PathMatch) -> RequestMatch {
     RequestMatch { path, method: None, headers: Vec::new(), query_params: Vec::new() }
 }
 
-fn path(path: &HttpPathMatch, field: &Field<'_>, problems: &mut Problems) -> Option<PathMatch> {
+fn path(
+    expressions: &Expressions,
+    path: &HttpPathMatch,
+    field: &Field<'_>,
+    problems: &mut Problems,
+) -> Option<PathMatch> {
     let at = field.field("value");
     let value = path.value.as_str();
     let checked = match path.kind {
-        PathMatchType::RegularExpression => regex::check(value),
+        PathMatchType::RegularExpression => expressions.check(value).map_err(|error| error.to_string()),
         PathMatchType::Exact | PathMatchType::PathPrefix => check_path(value),
     };
     checked.map_err(|why| problems.invalid(&at, why)).ok()?;
@@ -86,19 +93,30 @@ fn check_path(path: &str) -> Result<(), String> {
     filter::check_path(path)
 }
 
-fn headers(matches: &[HeaderMatch], field: &Field<'_>, problems: &mut Problems) -> Vec<NamedMatch> {
-    named(matches, "headers", filter::header_name, field, problems)
+fn headers(
+    expressions: &Expressions,
+    matches: &[HeaderMatch],
+    field: &Field<'_>,
+    problems: &mut Problems,
+) -> Vec<NamedMatch> {
+    named(expressions, matches, "headers", filter::header_name, field, problems)
 }
 
-fn query_params(matches: &[HeaderMatch], field: &Field<'_>, problems: &mut Problems) -> Vec<NamedMatch> {
+fn query_params(
+    expressions: &Expressions,
+    matches: &[HeaderMatch],
+    field: &Field<'_>,
+    problems: &mut Problems,
+) -> Vec<NamedMatch> {
     let name = |text: &str| {
         if text.is_empty() { Err("a query parameter needs a name".to_owned()) } else { Ok(text.into()) }
     };
-    named(matches, "queryParams", name, field, problems)
+    named(expressions, matches, "queryParams", name, field, problems)
 }
 
 /// Matches by name. "Only the first entry with an equivalent name MUST be considered."
 fn named(
+    expressions: &Expressions,
     matches: &[HeaderMatch],
     list: &str,
     name: impl Fn(&str) -> Result<Arc<str>, String>,
@@ -109,7 +127,7 @@ fn named(
     for (index, it) in matches.iter().enumerate() {
         let at = field.item(list, index);
         let name = name(&it.name).map_err(|why| problems.invalid(&at.field("name"), why));
-        let value = value(it.kind, &it.value, &at.field("value"), problems);
+        let value = value(expressions, it.kind, &it.value, &at.field("value"), problems);
         let (Ok(name), Some(value)) = (name, value) else { continue };
         if named.iter().any(|earlier| earlier.name == name) {
             let message = format!("an earlier entry for {name} counts, this one is ignored");
@@ -121,7 +139,13 @@ fn named(
     named
 }
 
-fn value(kind: ValueMatchType, text: &str, field: &Field<'_>, problems: &mut Problems) -> Option<ValueMatch> {
+fn value(
+    expressions: &Expressions,
+    kind: ValueMatchType,
+    text: &str,
+    field: &Field<'_>,
+    problems: &mut Problems,
+) -> Option<ValueMatch> {
     match kind {
         ValueMatchType::Exact if text.is_empty() => {
             problems.invalid(field, "a value must not be empty");
@@ -129,13 +153,18 @@ fn value(kind: ValueMatchType, text: &str, field: &Field<'_>, problems: &mut Pro
         }
         ValueMatchType::Exact => Some(ValueMatch::Exact(text.into())),
         ValueMatchType::RegularExpression => {
-            regex::check(text).map_err(|why| problems.invalid(field, why)).ok()?;
+            expressions.check(text).map_err(|error| problems.invalid(field, error.to_string())).ok()?;
             Some(ValueMatch::Regex(text.into()))
         }
     }
 }
 
-fn grpc_method(method: &GrpcMethodMatch, field: &Field<'_>, problems: &mut Problems) -> PathMatch {
+fn grpc_method(
+    expressions: &Expressions,
+    method: &GrpcMethodMatch,
+    field: &Field<'_>,
+    problems: &mut Problems,
+) -> PathMatch {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (service, name) = (given(&method.service), given(&method.method));
     if service.is_none() && name.is_none() {
@@ -147,7 +176,7 @@ fn grpc_method(method: &GrpcMethodMatch, field: &Field<'_>, problems: &mut Probl
         if method.kind == ValueMatchType::Exact && !is_protobuf_name(&text) {
             problems.invalid(&at, format!("`{}` is no name of a gRPC {name}", text.escape_default()));
         }
-        value(method.kind, &text, &at, problems)
+        value(expressions, method.kind, &text, &at, problems)
     };
     PathMatch::Grpc { service: part(service, "service"), method: part(name, "method") }
 }

@@ -165,7 +165,7 @@ pub(crate) fn findings(
                 });
             }
             Ok(_) if !it.displaced.is_empty() => {
-                findings.push(finding(Severity::Error, displaced(gateways, it)))
+                findings.push(finding(Severity::Error, displaced(gateways, it)));
             }
             Ok(attached) => {
                 let listeners = gateways.get(&it.parent.gateway).map_or(&[][..], |view| &view.listeners);

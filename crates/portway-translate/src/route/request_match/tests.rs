@@ -2,7 +2,7 @@ use super::*;
 
 fn http(it: HttpRouteMatch) -> (Vec<RequestMatch>, Vec<String>) {
     let mut problems = Problems::default();
-    let matches = of_http(&[it], &Field::SPEC, &mut problems);
+    let matches = of_http(&Expressions::default(), &[it], &Field::SPEC, &mut problems);
     (matches, problems.invalid.into_iter().map(|it| it.field).collect())
 }
 
@@ -17,9 +17,12 @@ fn header(name: &str, value: &str) -> HeaderMatch {
 #[test]
 fn no_match_matches_everything() {
     let mut problems = Problems::default();
-    assert_eq!(of_http(&[], &Field::SPEC, &mut problems), [everything(PathMatch::Prefix("".into()))]);
+    assert_eq!(
+        of_http(&Expressions::default(), &[], &Field::SPEC, &mut problems),
+        [everything(PathMatch::Prefix("".into()))]
+    );
     let any = PathMatch::Grpc { service: None, method: None };
-    assert_eq!(of_grpc(&[], &Field::SPEC, &mut problems), [everything(any)]);
+    assert_eq!(of_grpc(&Expressions::default(), &[], &Field::SPEC, &mut problems), [everything(any)]);
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn a_grpc_method_names_a_service_or_a_method() {
         };
         let it = GrpcRouteMatch { method: Some(method), headers: Vec::new() };
         let mut problems = Problems::default();
-        let matches = of_grpc(&[it], &Field::SPEC, &mut problems);
+        let matches = of_grpc(&Expressions::default(), &[it], &Field::SPEC, &mut problems);
         (matches[0].path.clone(), problems.invalid.into_iter().map(|it| it.field).collect::<Vec<_>>())
     };
     let exact = |text: &str| Some(ValueMatch::Exact(text.into()));
