@@ -46,6 +46,15 @@ impl<T> HostTable<T> {
         }
     }
 
+    /// The value of a pattern itself.
+    pub(crate) fn get(&self, pattern: &HostnamePattern) -> Option<&T> {
+        match pattern {
+            HostnamePattern::Exact(name) => self.exact.get(name),
+            HostnamePattern::Wildcard(suffix) => self.wildcards.get(suffix),
+            HostnamePattern::Any => self.any.as_ref(),
+        }
+    }
+
     /// The values of all patterns that match `host` (lower case, no port, no trailing dot), the most
     /// specific first.
     pub(crate) fn find(&self, host: &str) -> impl Iterator<Item = &T> {

@@ -38,6 +38,7 @@ mod refused;
 mod request;
 mod route_table;
 mod router;
+mod shadow;
 mod wording;
 
 #[cfg(test)]
@@ -56,3 +57,4 @@ pub use port::{HostRefusal, TlsTarget};
 pub use refused::{Place, Refused, RefusedReason};
 pub use request::Request;
 pub use router::{L4RuleEntry, L4RuleId, ListenerId, RouteMatch, Router, RuleEntry, RuleId};
+pub use shadow::{Extent, Isolated, IsolatedPlace, Shadowed, ShadowedMatch};

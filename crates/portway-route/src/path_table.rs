@@ -91,7 +91,7 @@ impl PathTable {
 
     /// All matches that may match `path`, in their order of precedence. What is costly to find is
     /// looked for only when the stages before it have no winner.
-    fn candidates(&self, path: &str) -> impl Iterator<Item = MatchId> {
+    pub(crate) fn candidates(&self, path: &str) -> impl Iterator<Item = MatchId> {
         let grpc = || once_with(|| grpc::split(path)).flatten();
         let service = grpc().flat_map(|(service, _)| self.node(&self.services, service));
         let grpc_patterns = grpc().flat_map(|_| self.span(self.grpc_patterns));

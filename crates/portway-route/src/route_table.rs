@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use portway_config::HostnamePattern;
+
 use crate::host_table::HostTable;
 use crate::match_key::MatchKey;
 use crate::path_table::{CompiledMatch, MatchId, PathTable};
@@ -44,8 +46,16 @@ impl RouteTable {
     ) -> Option<MatchId> {
         self.hosts
             .find(request.host())
-            .filter_map(|tiers| self.tables.get(tiers.start as usize..tiers.end as usize))
-            .flatten()
+            .flat_map(|tiers| self.tiers(tiers))
             .find_map(|table| table.find(matches, request))
+    }
+
+    /// The tables of a hostname, in the order in which they are tried.
+    pub(crate) fn tables(&self, hostname: &HostnamePattern) -> &[PathTable] {
+        self.hosts.get(hostname).map(|tiers| self.tiers(tiers)).unwrap_or_default()
+    }
+
+    fn tiers(&self, tiers: &Range<u32>) -> &[PathTable] {
+        self.tables.get(tiers.start as usize..tiers.end as usize).unwrap_or_default()
     }
 }
