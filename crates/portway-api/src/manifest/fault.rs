@@ -105,6 +105,13 @@ pub(super) struct Size {
     pub(super) bytes: usize,
 }
 
+impl Size {
+    pub(super) fn add(&mut self, more: Self) {
+        self.nodes = self.nodes.saturating_add(more.nodes);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
+}
+
 fn exceeded(place: Place, message: String) -> Fault {
     Fault::new(ProblemCode::LimitExceeded, place, message)
 }

@@ -4,7 +4,7 @@
 //! YAML. So `serde_json` reads it, one level at a time: each part is first taken as the slice of text that it is, which
 //! tells its place, and then taken apart in turn.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use serde::{
     Deserializer,
@@ -14,7 +14,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     fault::{Budget, Fault},
-    origin::{Node, Parts, Spot},
+    origin::Node,
+    places::{Name, Places, Spot},
     position::Place,
     problem::ProblemCode,
     split::Chunk,
@@ -35,7 +36,7 @@ pub(super) fn read(chunk: Chunk<'_>, budget: &mut Budget) -> (Vec<Node>, Vec<Fau
     let mut documents = Vec::new();
     for raw in serde_json::Deserializer::from_str(body).into_iter::<&RawValue>() {
         let document = match raw {
-            Ok(raw) => reader.node(raw, 1),
+            Ok(raw) => reader.document(raw),
             Err(error) => Err(reader.syntax_error(body, &error)),
         };
         match document {
@@ -59,49 +60,62 @@ struct Reader<'t, 'b> {
 }
 
 impl<'t> Reader<'t, '_> {
-    fn node(&mut self, raw: &'t RawValue, depth: usize) -> Result<Node, Fault> {
+    fn document(&mut self, raw: &'t RawValue) -> Result<Node, Fault> {
+        let mut places = Places::default();
+        let (value, spot) = self.value(raw, Name::ITEM, None, 1, &mut places)?;
+        Ok(Node { value, places: Arc::new(places), spot })
+    }
+
+    /// Reads a value that stands in containers to this depth, itself included if it is one.
+    fn value(
+        &mut self,
+        raw: &'t RawValue,
+        name: Name,
+        key: Option<Place>,
+        depth: usize,
+        places: &mut Places,
+    ) -> Result<(Value, Spot), Fault> {
         let place = self.place_of(raw);
         self.budget.take_nodes(1, place)?;
-        let (value, parts) = match raw.get().as_bytes().first() {
+        let spot = places.enter(name, key, place);
+        let value = match raw.get().as_bytes().first() {
             Some(b'{') => {
                 Budget::check_depth(depth, place)?;
-                self.mapping(raw, depth)?
+                self.mapping(raw, depth, places)?
             }
             Some(b'[') => {
                 Budget::check_depth(depth, place)?;
-                self.list(raw, depth)?
+                self.list(raw, depth, places)?
             }
-            _ => (self.parse::<Value>(raw)?, Parts::None),
+            _ => self.parse(raw)?,
         };
-        Ok(Node { value, spot: Spot { key: None, value: place, parts } })
+        places.leave(spot);
+        Ok((value, spot))
     }
 
-    fn mapping(&mut self, raw: &'t RawValue, depth: usize) -> Result<(Value, Parts), Fault> {
+    fn mapping(&mut self, raw: &'t RawValue, depth: usize, places: &mut Places) -> Result<Value, Fault> {
         let entries = serde_json::Deserializer::from_str(raw.get())
             .deserialize_map(RawEntries)
             .map_err(|error| self.syntax_error(raw.get(), &error))?;
-        let (mut values, mut spots) = (Map::new(), BTreeMap::<String, Spot>::new());
+        let (mut values, mut keys) = (Map::new(), HashMap::new());
         for (raw_key, raw_value) in entries {
             let at = self.place_of(raw_key);
             let key = self.parse::<String>(raw_key)?;
-            if let Some(first) = spots.get(&key) {
-                return Err(Fault::duplicate_key(&key, at, first.key.unwrap_or(first.value)));
+            if let Some(first) = keys.insert(key.clone(), at) {
+                return Err(Fault::duplicate_key(&key, at, first));
             }
-            let Node { value, spot } = self.node(raw_value, depth + 1)?;
-            spots.insert(key.clone(), Spot { key: Some(at), ..spot });
+            let (value, _) = self.value(raw_value, Name::of_key(&key), Some(at), depth + 1, places)?;
             values.insert(key, value);
         }
-        Ok((values.into(), Parts::Entries(spots)))
+        Ok(values.into())
     }
 
-    fn list(&mut self, raw: &'t RawValue, depth: usize) -> Result<(Value, Parts), Fault> {
-        let (mut values, mut spots) = (Vec::new(), Vec::new());
+    fn list(&mut self, raw: &'t RawValue, depth: usize, places: &mut Places) -> Result<Value, Fault> {
+        let mut values = Vec::new();
         for item in self.parse::<Vec<&'t RawValue>>(raw)? {
-            let Node { value, spot } = self.node(item, depth + 1)?;
-            values.push(value);
-            spots.push(spot);
+            values.push(self.value(item, Name::ITEM, None, depth + 1, places)?.0);
         }
-        Ok((values.into(), Parts::Items(spots)))
+        Ok(values.into())
     }
 
     fn parse<T: serde::Deserialize<'t>>(&mut self, raw: &'t RawValue) -> Result<T, Fault> {
@@ -146,7 +160,7 @@ struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     fn at_start_of(chunk: Chunk<'t>) -> Self {
-        Self { text: chunk.text, offset: 0, place: Place::from_zero_based(0, 0).below(chunk.lines_above) }
+        Self { text: chunk.text, offset: 0, place: Place::START.below(chunk.lines_above) }
     }
 
     fn place(&mut self, offset: usize) -> Place {

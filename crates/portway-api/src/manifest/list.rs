@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::origin::{Node, Parts};
+use super::{field_path::Segment, origin::Node};
 
 /// Adds the objects of a document: those of a list, and of lists within it, or the one that it is.
 pub(super) fn flatten(node: Node, objects: &mut Vec<Node>) {
@@ -22,14 +22,18 @@ fn item_kind(value: &Value) -> Option<&str> {
 }
 
 fn items(node: Node, item_kind: &str) -> Vec<Node> {
-    let (Value::Object(mut list), Parts::Entries(mut spots)) = (node.value, node.spot.parts) else {
+    let Node { value: Value::Object(mut list), places, spot } = node else { return Vec::new() };
+    let (Some(Value::Array(values)), Some(spot)) =
+        (list.remove("items"), places.part(spot, &Segment::from("items")))
+    else {
         return Vec::new();
     };
-    let (Some(Value::Array(values)), Some(spots)) = (list.remove("items"), spots.remove("items")) else {
-        return Vec::new();
-    };
-    let Parts::Items(spots) = spots.parts else { return Vec::new() };
-    let mut items: Vec<_> = values.into_iter().zip(spots).map(|(value, spot)| Node { value, spot }).collect();
+    let spots = places.items(spot);
+    let mut items: Vec<_> = values
+        .into_iter()
+        .zip(spots)
+        .map(|(value, spot)| Node { value, places: places.clone(), spot })
+        .collect();
     if !item_kind.is_empty() {
         // The items of a typed list may leave out what the list says for all of them.
         let api_version = list.remove("apiVersion").unwrap_or_default();

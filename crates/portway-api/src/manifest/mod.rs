@@ -13,6 +13,7 @@ pub mod limits;
 mod list;
 pub mod load;
 mod origin;
+mod places;
 mod position;
 mod problem;
 mod reading;
@@ -50,28 +51,43 @@ pub struct Parsed {
 
 /// Reads a text of YAML or JSON as objects that are not typed yet. Documents without content are passed over.
 pub fn parse(source: &Source, text: &str) -> Parsed {
-    let mut parsed = Parsed::default();
+    let mut documents = Vec::new();
+    let problems = each_document(source, text, |document| documents.push(document));
+    Parsed { documents, problems }
+}
+
+/// Hands out the objects of a text one by one, so that they need not all be in memory. Returns what could not be read.
+fn each_document(source: &Source, text: &str, mut take: impl FnMut(Document)) -> Vec<Problem> {
+    let mut problems = Vec::new();
     if text.len() > limits::MAX_SOURCE_BYTES {
         let mib = limits::MAX_SOURCE_BYTES / (1024 * 1024);
         let problem =
             Problem::error(ProblemCode::LimitExceeded, format!("the file is larger than {mib} MiB"));
-        parsed.problems.push(problem.at(Place::from_zero_based(0, 0).within(source)).help("split the file"));
-        return parsed;
+        return vec![problem.at(Place::START.within(source)).help("split the file")];
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut budget = Budget::of_a_source();
     for chunk in split::chunks(text) {
         let (nodes, faults) = read_chunk(source, chunk, &mut budget);
-        parsed.problems.extend(faults.into_iter().map(|fault| fault.into_problem(source)));
+        problems.extend(faults.into_iter().map(|fault| fault.into_problem(source)));
+        let mut objects = Vec::new();
         for node in nodes {
-            parsed.take(source, node);
+            list::flatten(node, &mut objects);
         }
-        if parsed.problems.len() >= limits::MAX_SYNTAX_PROBLEMS {
-            parsed.give_up();
+        for node in objects {
+            match &node.value {
+                serde_json::Value::Object(_) => take(node.into_document(source)),
+                // A document of comments, or one that a template left empty.
+                serde_json::Value::Null => {}
+                _ => problems.push(no_object(source, &node)),
+            }
+        }
+        if problems.len() >= limits::MAX_SYNTAX_PROBLEMS {
+            give_up(&mut problems);
             break;
         }
     }
-    parsed
+    problems
 }
 
 /// Reads a chunk as what it is or, failing that, as what it may be.
@@ -95,35 +111,17 @@ fn read_chunk(source: &Source, chunk: Chunk<'_>, budget: &mut Budget) -> (Vec<No
     as_json
 }
 
-impl Parsed {
-    fn take(&mut self, source: &Source, node: Node) {
-        let mut objects = Vec::new();
-        list::flatten(node, &mut objects);
-        for Node { value, spot } in objects {
-            match &value {
-                serde_json::Value::Object(_) => {
-                    self.documents.push(Document { value, origin: Origin::new(source.clone(), spot) });
-                }
-                // A document of comments, or one that a template left empty.
-                serde_json::Value::Null => {}
-                _ => {
-                    let message = "a Kubernetes object is a mapping with `apiVersion`, `kind` and `metadata`";
-                    let problem = Problem::error(ProblemCode::NotAnObject, message);
-                    self.problems.push(problem.at(spot.value.within(source)));
-                }
-            }
-        }
-    }
+fn no_object(source: &Source, node: &Node) -> Problem {
+    let message = "a Kubernetes object is a mapping with `apiVersion`, `kind` and `metadata`";
+    let place = node.places.value(node.spot).within(source);
+    Problem::error(ProblemCode::NotAnObject, message).at(place)
+}
 
-    /// Says that the rest of the text was not looked at.
-    fn give_up(&mut self) {
-        self.problems.truncate(limits::MAX_SYNTAX_PROBLEMS);
-        let message = format!(
-            "there are more than {} problems; the rest of the file was not read",
-            limits::MAX_SYNTAX_PROBLEMS
-        );
-        let last = self.problems.last().and_then(|problem| problem.position.clone());
-        let problem = Problem::error(ProblemCode::LimitExceeded, message);
-        self.problems.push(Problem { position: last, ..problem });
-    }
+/// Says that the rest of the text was not looked at.
+fn give_up(problems: &mut Vec<Problem>) {
+    let most = limits::MAX_SYNTAX_PROBLEMS;
+    problems.truncate(most);
+    let last = problems.last().and_then(|problem| problem.position.clone());
+    let message = format!("there are more than {most} problems; the rest of the file was not read");
+    problems.push(Problem { position: last, ..Problem::error(ProblemCode::LimitExceeded, message) });
 }

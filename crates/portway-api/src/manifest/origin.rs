@@ -1,12 +1,13 @@
 //! A document and where each of its fields is written.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{
-    field_path::{FieldPath, Segment},
-    position::{Place, Position, Source},
+    field_path::FieldPath,
+    places::{Places, Spot},
+    position::{Position, Source},
 };
 
 /// One Kubernetes object as it stands in a manifest: untyped, always a mapping.
@@ -45,14 +46,12 @@ impl Document {
 #[derive(Clone, Debug)]
 pub struct Origin {
     source: Source,
-    root: Arc<Spot>,
+    places: Arc<Places>,
+    /// The object among the values of its document, which may be a list.
+    object: Spot,
 }
 
 impl Origin {
-    pub(super) fn new(source: Source, root: Spot) -> Self {
-        Self { source, root: Arc::new(root) }
-    }
-
     /// The text that holds the object.
     pub fn source(&self) -> &Source {
         &self.source
@@ -60,29 +59,28 @@ impl Origin {
 
     /// Where the object starts.
     pub fn start(&self) -> Position {
-        self.root.value.within(&self.source)
+        self.places.value(self.object).within(&self.source)
     }
 
     /// Where the field is written: its key, or the item of a list. The nearest ancestor's place, if it is not there.
     pub fn position(&self, field: &FieldPath) -> Position {
-        let spot = self.nearest(field).0;
-        spot.key.unwrap_or(spot.value).within(&self.source)
+        self.places.key(self.nearest(field).0).within(&self.source)
     }
 
     /// Where the field's value is written. Of a field that is not there, what [`position`](Self::position) says.
     pub fn value_position(&self, field: &FieldPath) -> Position {
         match self.nearest(field) {
-            (spot, true) => spot.value.within(&self.source),
+            (spot, true) => self.places.value(spot).within(&self.source),
             (_, false) => self.position(field),
         }
     }
 
     /// The spot of the field or of its nearest ancestor, and whether it is the field's own.
-    fn nearest(&self, field: &FieldPath) -> (&Spot, bool) {
-        let mut spot = &*self.root;
+    fn nearest(&self, field: &FieldPath) -> (Spot, bool) {
+        let mut spot = self.object;
         for segment in field.segments() {
-            match spot.child(segment) {
-                Some(child) => spot = child,
+            match self.places.part(spot, segment) {
+                Some(part) => spot = part,
                 None => return (spot, false),
             }
         }
@@ -90,41 +88,18 @@ impl Origin {
     }
 }
 
-/// A value together with the places of all its parts.
+/// A value together with the places of all its parts: a document, or an object in a list.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) value: Value,
+    pub(super) places: Arc<Places>,
     pub(super) spot: Spot,
 }
 
-/// Where a value is written, and where its parts are.
-#[derive(Clone, Debug)]
-pub(super) struct Spot {
-    /// Of an entry of a mapping, where the key is.
-    pub(super) key: Option<Place>,
-    /// Where the value is.
-    pub(super) value: Place,
-    /// The parts of a mapping or list.
-    pub(super) parts: Parts,
-}
-
-/// The spots within a value.
-#[derive(Clone, Debug)]
-pub(super) enum Parts {
-    /// Of a scalar.
-    None,
-    /// Of a mapping.
-    Entries(BTreeMap<String, Spot>),
-    /// Of a list.
-    Items(Vec<Spot>),
-}
-
-impl Spot {
-    fn child(&self, segment: &Segment) -> Option<&Self> {
-        match (&self.parts, segment) {
-            (Parts::Entries(entries), Segment::Key(key)) => entries.get(key.as_ref()),
-            (Parts::Items(items), Segment::Index(index)) => items.get(*index),
-            _ => None,
-        }
+impl Node {
+    /// The object that this is, where its value is a mapping.
+    pub(super) fn into_document(self, source: &Source) -> Document {
+        let Self { value, places, spot } = self;
+        Document { value, origin: Origin { source: source.clone(), places, object: spot } }
     }
 }

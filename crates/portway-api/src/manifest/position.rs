@@ -66,6 +66,9 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The start of a text.
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+
     /// From counts that start at 0. A source is far shorter than `u32::MAX`
     /// ([`MAX_SOURCE_BYTES`](super::limits::MAX_SOURCE_BYTES)), so the saturation never shows.
     pub(super) fn from_zero_based(line: usize, column: usize) -> Self {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Parsed, default,
+    default, each_document,
     kind::Kind,
-    load::Loaded,
+    load::{Loaded, Text},
     origin::{Document, Origin},
-    parse,
     position::Source,
     problem::{Problem, ProblemCode, Severity},
     validate::validate,
@@ -25,27 +24,29 @@ pub struct Reading {
 
 /// Reads the objects of one text.
 pub fn read(source: &Source, text: &str) -> Reading {
-    Reading::of(parse(source, text))
+    Reading::of([(source, text)], Vec::new())
 }
 
 impl Loaded {
     /// Reads the objects of all texts.
     pub fn read(&self) -> Reading {
-        Reading::of(self.parse())
+        let texts = self.texts.iter().map(|Text { source, text }| (source, text.as_str()));
+        Reading::of(texts, self.problems.clone())
     }
 }
 
 impl Reading {
-    /// Reads documents as objects.
+    /// Reads the objects of texts, one after the other; `problems` are known already.
     ///
     /// An object with an error is left out, as an API server would refuse it. The one exception is a field that its
     /// kind does not have: that is an error too (`kubectl apply` refuses it by default), but the object is kept
     /// without it, so that what else is to be said of it can be said at once.
-    pub fn of(parsed: Parsed) -> Self {
-        let mut reading = Self { objects: Vec::new(), problems: parsed.problems };
+    fn of<'t>(texts: impl IntoIterator<Item = (&'t Source, &'t str)>, problems: Vec<Problem>) -> Self {
+        let mut reading = Self { objects: Vec::new(), problems };
         let mut first = BTreeMap::new();
-        for document in parsed.documents {
-            reading.take(document, &mut first);
+        for (source, text) in texts {
+            let mut problems = each_document(source, text, |document| reading.take(document, &mut first));
+            reading.problems.append(&mut problems);
         }
         sort_by_place(&mut reading.problems);
         reading

@@ -1,6 +1,6 @@
 //! From the parser's events to values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use saphyr_parser::{Event, ScalarStyle};
 use serde_json::{Map, Value};
@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use super::scalar;
 use crate::manifest::{
     fault::{Budget, Fault, Size},
-    origin::{Node, Parts, Spot},
+    field_path::Segment,
+    limits,
+    origin::Node,
+    places::{Name, Places, Spot},
     position::Place,
     problem::ProblemCode,
 };
@@ -19,15 +22,24 @@ pub(super) struct Builder<'b> {
     /// The containers that are open, outermost first.
     open: Vec<Frame>,
     /// The values of the document's anchors, by the parser's numbers.
-    anchors: HashMap<usize, (Node, Size)>,
-    root: Option<Node>,
+    anchors: HashMap<usize, Part>,
+    places: Places,
+    root: Option<Part>,
     /// What makes the document unusable, though its syntax can be followed.
     faults: Vec<Fault>,
 }
 
+/// A complete value, how much there is to copy in it, and where it is.
+#[derive(Clone)]
+struct Part {
+    value: Value,
+    size: Size,
+    spot: Spot,
+}
+
 /// A mapping or list that is not complete yet.
 struct Frame {
-    place: Place,
+    spot: Spot,
     anchor: usize,
     size: Size,
     container: Container,
@@ -36,14 +48,11 @@ struct Frame {
 enum Container {
     Mapping {
         entries: Map<String, Value>,
-        spots: BTreeMap<String, Spot>,
         key: Option<Key>,
-        merged: Vec<Node>,
+        /// The values of `<<`.
+        merged: Vec<Part>,
     },
-    List {
-        items: Vec<Value>,
-        spots: Vec<Spot>,
-    },
+    List(Vec<Value>),
 }
 
 /// A key whose value comes next.
@@ -57,22 +66,30 @@ enum Key {
 
 impl<'b> Builder<'b> {
     pub(super) fn new(budget: &'b mut Budget) -> Self {
-        Self { budget, open: Vec::new(), anchors: HashMap::new(), root: None, faults: Vec::new() }
+        Self {
+            budget,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            places: Places::default(),
+            root: None,
+            faults: Vec::new(),
+        }
     }
 
     /// Ends the document: its value, if it is whole and without fault. Adds its faults to those given.
     pub(super) fn finish_document(&mut self, faults: &mut Vec<Fault>) -> Option<Node> {
         self.open.clear();
         self.anchors.clear();
+        let places = mem::take(&mut self.places);
         let root = self.root.take();
         let usable = self.faults.is_empty();
         faults.append(&mut self.faults);
-        root.filter(|_| usable)
+        root.filter(|_| usable).map(|Part { value, spot, .. }| Node { value, places: Arc::new(places), spot })
     }
 
     /// Where the innermost container starts that is open.
     pub(super) fn innermost(&self) -> Option<Place> {
-        self.open.last().map(|frame| frame.place)
+        self.open.last().map(|frame| self.places.value(frame.spot))
     }
 
     /// Takes an event of a document. An error ends the reading: a limit was passed.
@@ -86,21 +103,22 @@ impl<'b> Builder<'b> {
                     Value::Null
                 });
                 let size = Size { nodes: 1, bytes: text.len() };
-                self.complete(leaf(value, place), size, anchor, is_merge)
+                if anchor == 0 && self.awaits_key() {
+                    self.take_key(value, size, place, is_merge);
+                    return Ok(());
+                }
+                let spot = self.enter(place);
+                self.places.leave(spot);
+                self.complete(Part { value, size, spot }, anchor, is_merge)
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(scalar::check_container_tag(tag.as_deref(), "map"), place);
-                let container = Container::Mapping {
-                    entries: Map::new(),
-                    spots: BTreeMap::new(),
-                    key: None,
-                    merged: Vec::new(),
-                };
+                let container = Container::Mapping { entries: Map::new(), key: None, merged: Vec::new() };
                 self.open(container, anchor, place)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(scalar::check_container_tag(tag.as_deref(), "seq"), place);
-                self.open(Container::List { items: Vec::new(), spots: Vec::new() }, anchor, place)
+                self.open(Container::List(Vec::new()), anchor, place)
             }
             Event::MappingEnd | Event::SequenceEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, place),
@@ -118,70 +136,123 @@ impl<'b> Builder<'b> {
         }
     }
 
+    /// Adds a value to the places, as the part of the open container that comes next.
+    fn enter(&mut self, place: Place) -> Spot {
+        let (name, key) = match self.open.last().map(|frame| &frame.container) {
+            None | Some(Container::List(_)) => (Name::ITEM, None),
+            Some(Container::Mapping { key: Some(Key::Field(name, at)), .. }) => {
+                (Name::of_key(name), Some(*at))
+            }
+            // A key itself, or a value that no key leads to.
+            Some(Container::Mapping { .. }) => (Name::HIDDEN, None),
+        };
+        self.places.enter(name, key, place)
+    }
+
+    fn awaits_key(&self) -> bool {
+        let innermost = self.open.last().map(|frame| &frame.container);
+        matches!(innermost, Some(Container::Mapping { key: None, .. }))
+    }
+
+    /// Takes a value for the key of what comes next.
+    fn take_key(&mut self, value: Value, size: Size, place: Place, is_merge: bool) {
+        if let Some(Frame { container: Container::Mapping { key, .. }, size: whole, .. }) =
+            self.open.last_mut()
+        {
+            whole.add(size);
+            *key = Some(as_key(value, place, is_merge, &mut self.faults));
+        }
+    }
+
     fn open(&mut self, container: Container, anchor: usize, place: Place) -> Result<(), Fault> {
-        self.open.push(Frame { place, anchor, size: Size { nodes: 1, bytes: 0 }, container });
+        let spot = self.enter(place);
+        self.open.push(Frame { spot, anchor, size: Size { nodes: 1, bytes: 0 }, container });
         Budget::check_depth(self.open.len(), place)?;
         self.budget.take_nodes(1, place)
     }
 
     fn close(&mut self) -> Result<(), Fault> {
         // The parser ends only what it started.
-        let Some(Frame { place, anchor, size, container }) = self.open.pop() else { return Ok(()) };
-        let node = match container {
-            Container::List { items, spots } => Node {
-                value: items.into(),
-                spot: Spot { key: None, value: place, parts: Parts::Items(spots) },
-            },
-            Container::Mapping { mut entries, mut spots, merged, .. } => {
-                for node in merged {
-                    merge(node, &mut entries, &mut spots);
+        let Some(Frame { spot, anchor, size, container }) = self.open.pop() else { return Ok(()) };
+        let value = match container {
+            Container::List(items) => items.into(),
+            Container::Mapping { mut entries, merged, .. } => {
+                for part in merged {
+                    self.merge(part, &mut entries)?;
                 }
-                Node {
-                    value: entries.into(),
-                    spot: Spot { key: None, value: place, parts: Parts::Entries(spots) },
-                }
+                entries.into()
             }
         };
-        self.complete(node, size, anchor, false)
+        self.places.leave(spot);
+        self.complete(Part { value, size, spot }, anchor, false)
+    }
+
+    /// Adds the entries of a `<<` that the mapping does not have itself.
+    fn merge(&mut self, part: Part, entries: &mut Map<String, Value>) -> Result<(), Fault> {
+        let Value::Object(values) = part.value else { return Ok(()) };
+        let spots: Vec<_> = self.places.entries(part.spot).collect();
+        for ((name, value), spot) in values.into_iter().zip(spots) {
+            if !entries.contains_key(&name) {
+                let size = Size { nodes: self.places.size(spot), bytes: 0 };
+                self.budget.take_copy(size, self.places.key(spot))?;
+                self.places.copy_whole(spot);
+                entries.insert(name, value);
+            }
+        }
+        Ok(())
     }
 
     fn alias(&mut self, anchor: usize, place: Place) -> Result<(), Fault> {
-        let Some((node, size)) = self.anchors.get(&anchor) else {
+        // The alias is where the value is used; what lies within it is written at the anchor.
+        let spot = self.enter(place);
+        let Some(original) = self.anchors.get(&anchor).cloned() else {
             // The parser itself refuses an anchor that it never saw, so this one is still open.
             self.faults.push(Fault::new(ProblemCode::Syntax, place, "an alias stands within its own anchor"));
-            return self.complete(leaf(Value::Null, place), Size::default(), 0, false);
+            self.places.leave(spot);
+            return self.complete(Part { value: Value::Null, size: Size::default(), spot }, 0, false);
         };
-        self.budget.take_copy(*size, place)?;
-        self.budget.take_nodes(size.nodes, place)?;
-        let (mut node, size) = (node.clone(), *size);
-        // The alias is where the value is used; what lies within it is written at the anchor.
-        node.spot.value = place;
-        self.complete(node, size, 0, false)
+        self.budget.take_copy(original.size, place)?;
+        self.budget.take_nodes(original.size.nodes, place)?;
+        self.places.copy_parts(original.spot);
+        self.places.leave(spot);
+        self.complete(Part { spot, ..original }, 0, false)
     }
 
     /// Puts a complete value where it belongs.
-    fn complete(&mut self, node: Node, size: Size, anchor: usize, is_merge: bool) -> Result<(), Fault> {
+    fn complete(&mut self, part: Part, anchor: usize, is_merge: bool) -> Result<(), Fault> {
+        let place = self.places.value(part.spot);
+        if self.faults.len() > limits::MAX_SYNTAX_PROBLEMS {
+            let message = "there are too many problems in this document; the rest of it was not read";
+            return Err(Fault::new(ProblemCode::LimitExceeded, place, message));
+        }
         if anchor != 0 {
-            self.budget.take_copy(size, node.spot.value)?;
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.budget.take_copy(part.size, place)?;
+            self.anchors.insert(anchor, part.clone());
+        }
+        if self.awaits_key() {
+            self.take_key(part.value, part.size, place, is_merge);
+            return Ok(());
         }
         let Some(frame) = self.open.last_mut() else {
-            self.root = Some(node);
+            self.root = Some(part);
             return Ok(());
         };
-        frame.size.nodes = frame.size.nodes.saturating_add(size.nodes);
-        frame.size.bytes = frame.size.bytes.saturating_add(size.bytes);
+        frame.size.add(part.size);
         match &mut frame.container {
-            Container::List { items, spots } => {
-                items.push(node.value);
-                spots.push(node.spot);
-            }
-            Container::Mapping { key: key @ None, .. } => {
-                *key = Some(as_key(node, is_merge, &mut self.faults));
-            }
-            Container::Mapping { entries, spots, key, merged } => match key.take() {
-                Some(Key::Field(name, at)) => insert(name, at, node, entries, spots, &mut self.faults),
-                Some(Key::Merge) => collect_merged(node, merged, &mut self.faults),
+            Container::List(items) => items.push(part.value),
+            Container::Mapping { entries, key, merged } => match key.take() {
+                Some(Key::Field(name, at)) if entries.contains_key(&name) => {
+                    let first = self.places.part(frame.spot, &Segment::from(name.clone()));
+                    let first = first.map_or(at, |first| self.places.key(first));
+                    self.faults.push(Fault::duplicate_key(&name, at, first));
+                }
+                Some(Key::Field(name, _)) => {
+                    entries.insert(name, part.value);
+                }
+                Some(Key::Merge) => match mergeable(part, &self.places) {
+                    Some(parts) => merged.extend(parts),
+                    None => self.faults.push(unmergeable(place)),
+                },
                 Some(Key::Unusable) | None => {}
             },
         }
@@ -189,17 +260,12 @@ impl<'b> Builder<'b> {
     }
 }
 
-fn leaf(value: Value, place: Place) -> Node {
-    Node { value, spot: Spot { key: None, value: place, parts: Parts::None } }
-}
-
 /// A value in the place of a key. Kubernetes' objects have text for keys; numbers and booleans are taken as text.
-fn as_key(node: Node, is_merge: bool, faults: &mut Vec<Fault>) -> Key {
-    let place = node.spot.value;
-    let fault = match node.value {
+fn as_key(value: Value, place: Place, is_merge: bool, faults: &mut Vec<Fault>) -> Key {
+    let fault = match value {
         _ if is_merge => return Key::Merge,
         Value::String(name) => return Key::Field(name, place),
-        Value::Bool(_) | Value::Number(_) => return Key::Field(node.value.to_string(), place),
+        Value::Bool(_) | Value::Number(_) => return Key::Field(value.to_string(), place),
         Value::Null => Fault::new(ProblemCode::Syntax, place, "a key is empty"),
         Value::Object(_) | Value::Array(_) => Fault::new(
             ProblemCode::Syntax,
@@ -214,45 +280,19 @@ fn as_key(node: Node, is_merge: bool, faults: &mut Vec<Fault>) -> Key {
     Key::Unusable
 }
 
-fn insert(
-    name: String,
-    at: Place,
-    node: Node,
-    entries: &mut Map<String, Value>,
-    spots: &mut BTreeMap<String, Spot>,
-    faults: &mut Vec<Fault>,
-) {
-    if let Some(first) = spots.get(&name) {
-        faults.push(Fault::duplicate_key(&name, at, first.key.unwrap_or(first.value)));
-        return;
-    }
-    spots.insert(name.clone(), Spot { key: Some(at), ..node.spot });
-    entries.insert(name, node.value);
-}
-
-/// Takes the value of a `<<`: a mapping or a list of them, the first of which wins.
-fn collect_merged(node: Node, merged: &mut Vec<Node>, faults: &mut Vec<Fault>) {
-    let place = node.spot.value;
-    match (node.value, node.spot.parts) {
-        (value @ Value::Object(_), parts @ Parts::Entries(_)) => {
-            merged.push(Node { value, spot: Spot { key: None, value: place, parts } });
+/// What a `<<` takes: a mapping or a list of them, the first of which wins.
+fn mergeable(part: Part, places: &Places) -> Option<Vec<Part>> {
+    match part.value {
+        Value::Object(_) => Some(vec![part]),
+        Value::Array(items) if items.iter().all(Value::is_object) => {
+            let spots = places.items(part.spot);
+            let parts = items.into_iter().zip(spots);
+            Some(parts.map(|(value, spot)| Part { value, size: Size::default(), spot }).collect())
         }
-        (Value::Array(items), Parts::Items(spots)) if items.iter().all(Value::is_object) => {
-            merged.extend(items.into_iter().zip(spots).map(|(value, spot)| Node { value, spot }));
-        }
-        _ => {
-            faults.push(Fault::new(ProblemCode::Syntax, place, "`<<` takes a mapping or a list of mappings"));
-        }
+        _ => None,
     }
 }
 
-/// Adds the entries that the mapping does not have itself.
-fn merge(node: Node, entries: &mut Map<String, Value>, spots: &mut BTreeMap<String, Spot>) {
-    let (Value::Object(values), Parts::Entries(mut places)) = (node.value, node.spot.parts) else { return };
-    for (name, value) in values {
-        if let (false, Some(spot)) = (entries.contains_key(&name), places.remove(&name)) {
-            spots.insert(name.clone(), spot);
-            entries.insert(name, value);
-        }
-    }
+fn unmergeable(place: Place) -> Fault {
+    Fault::new(ProblemCode::Syntax, place, "`<<` takes a mapping or a list of mappings")
 }
