@@ -99,6 +99,11 @@ pub enum FindingCode {
     NoEndpoints,
 }
 
+/// Names a kind that a reference asks for: `ConfigMap` of the core group, others with theirs.
+pub(crate) fn kind_of_group(kind: &str, group: &str) -> String {
+    if group.is_empty() { kind.to_owned() } else { format!("{kind} of {group}") }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.object)?;

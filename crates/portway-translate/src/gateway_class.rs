@@ -7,7 +7,7 @@ use portway_api::object::ObjectRef;
 
 use crate::context::{Context, Output};
 use crate::feature;
-use crate::finding::{Finding, FindingCode, Severity};
+use crate::finding::{Finding, FindingCode, Severity, kind_of_group};
 use crate::reason::{ConditionType, Reason};
 
 /// A class of ours.
@@ -40,8 +40,8 @@ fn accept<'a>(context: &Context<'a>, class: &'a GatewayClass, out: &mut Output) 
             ObjectRef::cluster("GatewayClass", class.name()),
             "spec.parametersRef",
             format!(
-                "{} of {} is not a kind of parameters that Portway has",
-                parameters.kind, parameters.group
+                "{} is not a kind of parameters that Portway has",
+                kind_of_group(&parameters.kind, &parameters.group)
             ),
         )
         .with_help("remove the reference");

@@ -9,7 +9,7 @@ use portway_api::{Gateway, ListenerSet, ObjectKey};
 
 use crate::condition::Conditions;
 use crate::context::{Context, Output};
-use crate::finding::{Finding, FindingCode, Severity};
+use crate::finding::{Finding, FindingCode, Severity, kind_of_group};
 use crate::listener::{AllowedNamespaces, GatewayView, ListenerView, finish};
 use crate::precedence::Precedence;
 use crate::reason::{ConditionType, Reason};
@@ -34,7 +34,8 @@ pub(crate) fn by_gateway<'a>(
     for set in context.snapshot.listener_sets.values() {
         let parent = &set.spec.parent_ref;
         if (parent.group(), parent.kind()) != (GATEWAY_GROUP, "Gateway") {
-            let message = format!("{} of {} has no listeners to add to", parent.kind(), parent.group());
+            let message =
+                format!("{} has no listeners to add to", kind_of_group(parent.kind(), parent.group()));
             out.find(error(set, FindingCode::InvalidKind, message).with_help("refer to a Gateway"));
             continue;
         }
@@ -120,9 +121,10 @@ fn summarize(
         return;
     }
     let summary = finish::Summary::of(listeners);
-    match (summary.any_accepted, summary.all_served) {
-        (true, true) => conditions.set(Accepted, true, Reason::Accepted, summary.message()),
-        (accepted, _) => conditions.set(Accepted, accepted, Reason::ListenersNotValid, summary.message()),
+    if summary.all_valid {
+        conditions.set(Accepted, true, Reason::Accepted, "The ListenerSet is valid.");
+    } else {
+        conditions.set(Accepted, summary.any_accepted, Reason::ListenersNotValid, summary.message());
     }
     if !summary.any_accepted {
         conditions.set(Programmed, false, Reason::ListenersNotValid, summary.message());

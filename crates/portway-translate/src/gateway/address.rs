@@ -7,6 +7,7 @@ use portway_api::gateway::{
     GatewaySpecAddress, GatewayStatusAddress, HOSTNAME_ADDRESS, IP_ADDRESS, ROUTABILITY_CLUSTER,
 };
 
+use crate::condition::Conditions;
 use crate::context::Output;
 use crate::finding::{Finding, FindingCode};
 use crate::hostname;
@@ -234,40 +235,34 @@ fn ip(address: IpAddr, routability: &str) -> GatewayStatusAddress {
     }
 }
 
-/// Writes what became of the addresses into the Gateway's conditions.
-pub(crate) fn tell(view: &mut GatewayView<'_>, out: &mut Output) {
+/// Refuses a Gateway that asks for addresses of a type which we do not know.
+pub(super) fn check(view: &mut GatewayView<'_>, out: &mut Output) {
+    out.findings.extend(view.addresses.failures().map(|failure| failure.finding.clone()));
+    let unsupported = view.addresses.failures().find(|it| it.reason == Reason::UnsupportedAddress);
+    if let Some(sentence) = unsupported.map(|it| it.finding.sentence()) {
+        view.refuse(Reason::UnsupportedAddress, sentence);
+    }
+}
+
+/// Writes what became of the addresses into the conditions of a Gateway that is accepted.
+pub(super) fn tell(addresses: &Addresses, conditions: &mut Conditions) {
     use ConditionType::{AddressesAssigned, Programmed};
 
-    let addresses = &view.addresses;
     let total = addresses.outcomes.len();
     let assigned = addresses.assigned().count();
-    let failures: Vec<_> = addresses.failures().collect();
-    let sentences = failures.iter().map(|it| it.finding.sentence()).collect::<Vec<_>>().join(" ");
-    let unsupported = failures.iter().any(|it| it.reason == Reason::UnsupportedAddress);
-    if assigned == total && total > 0 {
-        view.conditions.set(
-            AddressesAssigned,
-            true,
-            Reason::AddressesAssigned,
-            "All addresses are assigned.",
-        );
-    } else {
-        let reason = if assigned > 0 { Reason::PartiallyAssigned } else { Reason::NotAssigned };
-        let message = if sentences.is_empty() { AWAITED.to_owned() } else { sentences.clone() };
-        view.conditions.set(AddressesAssigned, false, reason, message);
-    }
-    if let Some(failure) = failures.iter().find(|it| it.reason == Reason::AddressNotUsable) {
-        view.conditions.fail(Programmed, failure.reason, sentences.clone());
+    let sentences: Vec<_> = addresses.failures().map(|it| it.finding.sentence()).collect();
+    let message = if sentences.is_empty() { AWAITED.to_owned() } else { sentences.join(" ") };
+    if addresses.failures().any(|it| it.reason == Reason::AddressNotUsable) {
+        conditions.set(Programmed, false, Reason::AddressNotUsable, message.clone());
     } else if assigned == 0 {
-        let message = if sentences.is_empty() { AWAITED.to_owned() } else { sentences.clone() };
-        view.conditions.fail(Programmed, Reason::AddressNotAssigned, message);
+        conditions.set(Programmed, false, Reason::AddressNotAssigned, message.clone());
     }
-    for failure in failures {
-        out.find(failure.finding.clone());
-    }
-    if unsupported {
-        view.refuse(Reason::UnsupportedAddress, sentences);
-    }
+    let (reason, message) = match assigned {
+        0 => (Reason::NotAssigned, message),
+        _ if assigned < total => (Reason::PartiallyAssigned, message),
+        _ => (Reason::AddressesAssigned, "All addresses are assigned.".to_owned()),
+    };
+    conditions.set(AddressesAssigned, reason == Reason::AddressesAssigned, reason, message);
 }
 
 const AWAITED: &str = "No address is assigned yet.";

@@ -1,7 +1,7 @@
 //! `spec.infrastructure`: labels, annotations and parameters of what is provisioned (GEP-1867, GEP-1762).
 
 use crate::context::Output;
-use crate::finding::FindingCode;
+use crate::finding::{FindingCode, kind_of_group};
 use crate::listener::GatewayView;
 use crate::reason::Reason;
 
@@ -45,10 +45,8 @@ pub(super) fn check(view: &mut GatewayView<'_>, out: &mut Output) {
     }
     if let Some(parameters) = &infrastructure.parameters_ref {
         // There is no kind of parameters yet, so each reference is one to an unsupported kind.
-        let message = format!(
-            "{} of {} is not a kind of parameters that Portway has",
-            parameters.kind, parameters.group
-        );
+        let kind = kind_of_group(&parameters.kind, &parameters.group);
+        let message = format!("{kind} is not a kind of parameters that Portway has");
         let error = super::error(
             view.gateway,
             FindingCode::InvalidKind,

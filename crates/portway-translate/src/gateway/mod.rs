@@ -18,6 +18,7 @@ use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::frontend_validation::FrontendValidation;
 use crate::gateway_class::{self, ClassView};
+use crate::listener::finish::Summary;
 use crate::listener::{self, AllowedNamespaces, GatewayView, Owner};
 use crate::listener_set;
 use crate::reason::{ConditionType, Reason};
@@ -70,7 +71,7 @@ fn view<'a>(
         view.listeners.extend(listener::read::listeners(context, Owner::ListenerSet(set.set), out));
     }
     refuse_by_class(&mut view, class);
-    address::tell(&mut view, out);
+    address::check(&mut view, out);
     infrastructure::check(&mut view, out);
     client_certificate::resolve(context, &mut view, out);
     listener::conflict::refuse(&mut view.listeners, out);
@@ -118,11 +119,13 @@ fn serve_listeners(context: &Context<'_>, view: &mut GatewayView<'_>, out: &mut 
 
 /// "At least one distinct Listener MUST be present, or else the Gateway … must be rejected."
 fn refuse_without_listeners(view: &mut GatewayView<'_>, out: &mut Output) {
-    if view.own_listeners().any(|it| it.accepted) {
+    let own: Vec<_> = view.own_listeners().collect();
+    if own.iter().any(|it| it.accepted) {
         return;
     }
-    if view.own_listeners().next().is_some() {
-        view.refuse(Reason::ListenersNotValid, "No listener of the Gateway is valid; see theirs.");
+    if !own.is_empty() {
+        let message = Summary::of(&own).message();
+        view.refuse(Reason::ListenersNotValid, message);
         return;
     }
     // The CRD asks for one at least. But with ListenerSets a Gateway need not have its own (GEP-1713).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portway_api::ObjectKey;
 
+use super::address;
 use crate::context::{Context, Output};
 use crate::listener::GatewayView;
 use crate::listener::finish::{self, Summary};
@@ -63,19 +64,18 @@ fn summarize(view: &mut GatewayView<'_>) {
         "All references lead to something usable.",
     );
     if !view.accepted {
-        let message = "The Gateway is not accepted.".to_owned();
-        conditions.set(Programmed, false, Reason::Invalid, message);
+        conditions.set(Programmed, false, Reason::Invalid, "The Gateway is not accepted.");
         return;
     }
-    let all_valid = summary.all_served || !view.addresses.may_serve();
-    let (reason, message) = if all_valid {
+    let (reason, message) = if summary.all_valid {
         (Reason::Accepted, "The Gateway is valid.".to_owned())
     } else {
         (Reason::ListenersNotValid, summary.message())
     };
     conditions.set(Accepted, true, reason, message);
+    address::tell(&view.addresses, conditions);
     if !any_served && !view.listeners.is_empty() {
-        conditions.fail(Programmed, Reason::Invalid, summary.message());
+        conditions.set_default(Programmed, false, Reason::Invalid, summary.message());
     }
     conditions.set_default(Programmed, true, Reason::Programmed, summary.message());
 }

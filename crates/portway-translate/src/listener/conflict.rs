@@ -140,6 +140,7 @@ fn conflict(listener: &ListenerView<'_>, rival: &ListenerView<'_>, precedes: boo
     let (mine, theirs) = (&listener.spec.protocol, &rival.spec.protocol);
     let families = (listener.protocol.map(Family::of), rival.protocol.map(Family::of));
     let shares_hostnames = families.0 == families.1 && matches!(families.0, Some(Family::Http | Family::Tls));
+    let hostname = if listener.spec.hostname().is_some() { "hostname" } else { "" };
     let (reason, field, message, help) = if !shares_hostnames && mine == theirs {
         let message = format!("port {port} takes one {mine} listener only, and {who} listens there");
         (Reason::ProtocolConflict, "port", message, "use another port")
@@ -148,12 +149,13 @@ fn conflict(listener: &ListenerView<'_>, rival: &ListenerView<'_>, precedes: boo
         (Reason::ProtocolConflict, "port", message, "use another port")
     } else if mine == theirs {
         let message = format!("{who} has hostname {} on port {port} too", quoted(listener));
-        (Reason::HostnameConflict, "hostname", message, "give each listener of a port a hostname of its own")
+        (Reason::HostnameConflict, hostname, message, "give each listener of a port a hostname of its own")
     } else {
         let message = format!("{who} serves {theirs} for hostname {} on port {port}", quoted(listener));
-        (Reason::ProtocolConflict, "hostname", message, "give each listener of a port a hostname of its own")
+        (Reason::ProtocolConflict, hostname, message, "give each listener of a port a hostname of its own")
     };
-    let outcome = if precedes { "it has precedence, so this one is not served" } else { "neither is served" };
+    let outcome =
+        if precedes { "it has precedence, so this one is not served" } else { "none of them is served" };
     let error =
         listener.error(FindingCode::ListenerConflict, field, format!("{message}; {outcome}")).with_help(help);
     (reason, error)

@@ -23,15 +23,12 @@ pub(crate) fn conclude(listener: &mut ListenerView<'_>, gateway_refusal: Option<
             let message = format!("The listener is served on port {}.", config.port);
             conditions.set(Programmed, true, Reason::Programmed, message);
         }
-        (None, Some(refusal)) if listener.accepted => {
-            conditions.fail(Programmed, Reason::Pending, refusal);
-        }
-        (None, _) => {
-            conditions.fail(
-                Programmed,
-                Reason::Invalid,
-                "No certificate is left to serve; see ResolvedRefs.",
-            );
+        // Who refused the listener said so in this condition too.
+        (None, _) if !listener.accepted => {}
+        (None, Some(refusal)) => conditions.fail(Programmed, Reason::Pending, refusal),
+        (None, None) => {
+            let message = "No certificate is left to serve; see ResolvedRefs.";
+            conditions.fail(Programmed, Reason::Invalid, message);
         }
     }
 }
@@ -65,8 +62,9 @@ pub(crate) struct Summary {
     pub(crate) any_accepted: bool,
     /// Whether one of them is served.
     pub(crate) any_served: bool,
-    /// Whether all of them are served.
-    pub(crate) all_served: bool,
+    /// Whether nothing is wrong with any of them; what the Gateway does not serve for reasons of its
+    /// own may be valid.
+    pub(crate) all_valid: bool,
     /// Names of those with references that lead nowhere.
     pub(crate) unresolved: Vec<String>,
     served: Vec<String>,
@@ -88,7 +86,7 @@ impl Summary {
         Self {
             any_accepted: listeners.iter().any(|it| it.accepted),
             any_served: listeners.iter().any(|it| it.config.is_some()),
-            all_served: listeners.iter().all(|it| it.config.is_some()),
+            all_valid: listeners.iter().all(|it| is_valid(it)),
             unresolved: names(&|it| it.conditions.is_false(ConditionType::ResolvedRefs)),
             served: names(&|it| it.config.is_some()),
             refused: listeners.iter().filter(|it| it.config.is_none()).map(|it| with_reason(&it)).collect(),
@@ -105,4 +103,9 @@ impl Summary {
             }
         }
     }
+}
+
+fn is_valid(listener: &ListenerView<'_>) -> bool {
+    let programmed = listener.conditions.get(ConditionType::Programmed);
+    programmed.is_some_and(|(served, reason, _)| served || reason == Reason::Pending)
 }

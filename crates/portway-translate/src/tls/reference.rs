@@ -8,7 +8,7 @@ use portway_config::key::TrustKey;
 
 use super::{CheckedBundle, CheckedCertificate};
 use crate::context::Context;
-use crate::finding::FindingCode;
+use crate::finding::{FindingCode, kind_of_group};
 use crate::reference_grant::{Referent, Referrer};
 
 /// API group of ClusterTrustBundle.
@@ -56,10 +56,9 @@ impl BrokenRef {
     }
 
     fn of_kind(group: &str, kind: &str, wanted: &str) -> Self {
-        let group = if group.is_empty() { "the core group" } else { group };
         Self::new(
             BrokenRefKind::Kind,
-            format!("{kind} of {group} is not a kind that can be used here"),
+            format!("{} is not a kind that can be used here", kind_of_group(kind, group)),
             format!("refer to {wanted}"),
         )
     }
