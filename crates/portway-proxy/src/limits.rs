@@ -73,6 +73,10 @@ pub struct Limits {
     pub replay_body_bytes: usize,
     /// Body bytes that a mirror may lag behind before the copy is given up.
     pub mirror_body_bytes: usize,
+    /// From the sending of a copy of a request to the end of its answer, which nobody reads.
+    pub mirror_timeout: Duration,
+    /// For an authorization server to answer, and for the body that it is sent to be read.
+    pub external_auth_timeout: Duration,
     /// How long a draining worker lets requests end.
     pub drain_timeout: Duration,
     /// Bytes that are copied at once between the two sides of a TCP or TLS tunnel; also the most that is held
@@ -127,6 +131,8 @@ impl Default for Limits {
             retry_backoff_max: Duration::from_secs(1),
             replay_body_bytes: 64 * 1024,
             mirror_body_bytes: 256 * 1024,
+            mirror_timeout: Duration::from_secs(15),
+            external_auth_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),
             tunnel_buffer_bytes: 32 * 1024,
             tunnel_half_closed_timeout: Duration::from_secs(300),

@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portway_config::{Configuration, NamespacedName, Revision};
-use portway_route::Router;
+use portway_route::{L4RuleId, Router};
 
-use crate::connection::{Owner, Split};
+use crate::connection::{Owner, Split, Target};
+use crate::reason::Reason;
 use crate::tls::CertifiedKeys;
+use crate::upstream::Backend;
 
 pub use build::Refused;
 pub(crate) use ports::{Ports, TcpPort};
@@ -47,6 +49,8 @@ pub struct GatewaySnapshot {
     pub router: Router,
     /// What [`Router::rules`] need at request time, in the same order.
     pub rules: Vec<crate::http::CompiledRule>,
+    /// Filters of listeners, in the order of [`Router::listeners`].
+    pub listener_filters: Vec<crate::http::ListenerFilters>,
     /// TLS settings of listeners, in the order of [`Router::listeners`]; absent for those without TLS.
     pub tls: Vec<Option<crate::tls::ListenerTls>>,
     /// Backends with their endpoints and TLS settings.
@@ -59,6 +63,17 @@ pub struct GatewaySnapshot {
     pub(crate) l4_rules: Vec<Split>,
     /// The certificates of the listeners.
     pub(crate) keys: CertifiedKeys,
+}
+
+impl GatewaySnapshot {
+    /// Chooses the backend for a connection or UDP session by the weights of its rule.
+    pub(crate) fn choose_backend(&self, rule: L4RuleId) -> Result<Arc<Backend>, Reason> {
+        let split = self.l4_rules.get(rule.0 as usize).ok_or(Reason::NoRoute)?;
+        match split.choose().ok_or(Reason::NoBackend)? {
+            Target::Backend(id) => self.backends.get(id).cloned().ok_or(Reason::NoBackend),
+            Target::Invalid(fault) => Err(Reason::Fault(fault)),
+        }
+    }
 }
 
 /// A socket to listen on.

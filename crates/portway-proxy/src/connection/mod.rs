@@ -15,6 +15,7 @@ mod replay;
 mod serve;
 mod split;
 mod tunnel;
+mod udp;
 
 pub use bind::{BindError, BindFailure};
 pub use drain::{DrainSignal, DrainTrigger};
@@ -23,4 +24,5 @@ pub(crate) use accept::{Owner, Port, accept_loop};
 pub(crate) use bind::{BoundSocket, bind};
 pub(crate) use group::Group;
 pub(crate) use serve::Downstream;
-pub(crate) use split::Split;
+pub(crate) use split::{Split, Target};
+pub(crate) use udp::datagram_loop;

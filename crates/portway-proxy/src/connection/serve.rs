@@ -29,6 +29,8 @@ pub(crate) struct Downstream {
     pub(crate) worker: Rc<Worker>,
     /// Connections that are open.
     open: Cell<usize>,
+    /// UDP sessions that are open.
+    udp_sessions: Cell<usize>,
     /// Ends connections of a listener that goes away or changes its nature while its port stays.
     listeners: RefCell<HashMap<ListenerKey, DrainTrigger>>,
     /// Bytes of tunnels pass through here.
@@ -40,7 +42,8 @@ impl Downstream {
         let scratch = vec![0; worker.limits.tunnel_buffer_bytes.max(1)].into();
         Rc::new(Self {
             worker,
-            open: Cell::new(0),
+            open: Cell::default(),
+            udp_sessions: Cell::default(),
             listeners: RefCell::default(),
             scratch: RefCell::new(scratch),
         })
@@ -48,24 +51,21 @@ impl Downstream {
 
     /// Takes a connection that was accepted on `port`.
     pub(crate) fn take(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: &Rc<Port>) {
-        let tenure = port.tenure();
-        let accepted = Accepted {
-            start: SystemTime::now(),
-            began: Instant::now(),
-            peer: canonical(peer),
-            bound: port.address(),
-            owner: tenure.owner,
-            drain: tenure.group.signal(),
-            downstream: Rc::clone(self),
-        };
+        let accepted = Accepted::new(self, peer, port);
         if self.open.get() >= self.worker.limits.downstream_connections {
             return accepted.refuse(Reason::Overload);
         }
-        let open = Open::new(self);
-        tenure.group.spawn(async move {
+        let open = Open::new(self, |downstream| &downstream.open);
+        port.tenure().group.spawn(async move {
             let _open = open;
             serve(stream, accepted).await;
         });
+    }
+
+    /// Counts a UDP session; None when there are too many.
+    pub(super) fn open_udp_session(self: &Rc<Self>) -> Option<Open> {
+        let free = self.udp_sessions.get() < self.worker.limits.udp_sessions;
+        free.then(|| Open::new(self, |downstream| &downstream.udp_sessions))
     }
 
     /// Asks the connections of a listener to end.
@@ -83,23 +83,27 @@ impl Downstream {
     }
 }
 
-/// Counts a connection for as long as it lives.
-struct Open(Rc<Downstream>);
+/// Counts a connection or session for as long as it lives.
+pub(super) struct Open {
+    downstream: Rc<Downstream>,
+    count: fn(&Downstream) -> &Cell<usize>,
+}
 
 impl Open {
-    fn new(downstream: &Rc<Downstream>) -> Self {
-        downstream.open.set(downstream.open.get() + 1);
-        Self(Rc::clone(downstream))
+    fn new(downstream: &Rc<Downstream>, count: fn(&Downstream) -> &Cell<usize>) -> Self {
+        count(downstream).set(count(downstream).get() + 1);
+        Self { downstream: Rc::clone(downstream), count }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        let count = (self.count)(&self.downstream);
+        count.set(count.get() - 1);
     }
 }
 
-/// What is known of every accepted connection.
+/// What is known of every accepted connection, or UDP session.
 pub(super) struct Accepted {
     start: SystemTime,
     began: Instant,
@@ -111,6 +115,19 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
+    pub(super) fn new(downstream: &Rc<Downstream>, peer: SocketAddr, port: &Port) -> Self {
+        let tenure = port.tenure();
+        Self {
+            start: SystemTime::now(),
+            began: Instant::now(),
+            peer: canonical(peer),
+            bound: port.address(),
+            owner: tenure.owner,
+            drain: tenure.group.signal(),
+            downstream: Rc::clone(downstream),
+        }
+    }
+
     pub(super) fn worker(&self) -> &Rc<Worker> {
         &self.downstream.worker
     }
@@ -136,6 +153,11 @@ impl Accepted {
     /// The signal to end, for a connection of this listener.
     pub(super) fn drain(&self, listener: &ListenerKey) -> DrainSignal {
         self.drain.clone().or(&self.downstream.listener(listener))
+    }
+
+    /// The signal to end, whatever the listener.
+    pub(super) fn port_drain(&self) -> DrainSignal {
+        self.drain.clone()
     }
 
     pub(super) fn info(&self, stream: &TcpStream) -> ConnectionInfo {

@@ -11,7 +11,6 @@ use super::record::Recording;
 use super::relay::{End, Silence, relay};
 use super::replay::Replay;
 use super::serve::Accepted;
-use super::split::Target;
 use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
 use crate::upstream::{Backend, ConnectedStream, UpstreamError, UpstreamStream};
@@ -60,7 +59,7 @@ pub(super) async fn tunnel<I>(
         recording.route(&entry.route.key);
     }
     let connected = async {
-        let backend = choose(&gateway, rule)?;
+        let backend = gateway.choose_backend(rule)?;
         recording.backend(&backend.key);
         connect(&backend, accepted).await.map_err(|error| {
             recording.endpoint(error.endpoint);
@@ -116,15 +115,6 @@ fn finish<I: Reset>(end: &End, client: &I, upstream: &UpstreamStream, accepted: 
             tracing::debug!(peer = %accepted.peer, %error, "the endpoint's connection broke");
             client.reset();
         }
-    }
-}
-
-/// Chooses the backend by weight.
-fn choose(gateway: &GatewaySnapshot, rule: L4RuleId) -> Result<Arc<Backend>, Reason> {
-    let split = gateway.l4_rules.get(rule.0 as usize).ok_or(Reason::NoRoute)?;
-    match split.choose().ok_or(Reason::NoBackend)? {
-        Target::Backend(id) => gateway.backends.get(id).cloned().ok_or(Reason::NoBackend),
-        Target::Invalid(fault) => Err(Reason::Fault(fault)),
     }
 }
 

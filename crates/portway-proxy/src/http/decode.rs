@@ -32,8 +32,17 @@ impl Refusal {
 pub(super) struct Head {
     pub(super) authority: Authority,
     pub(super) kinds: Kinds,
-    /// The client wants to go on in another protocol (`Upgrade`).
-    pub(super) upgrade: bool,
+    /// The client wants to go on in another protocol.
+    pub(super) upgrade: Option<Asked>,
+}
+
+/// How a client asks to go on in another protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// `Upgrade`, over HTTP/1.1.
+    Upgrade,
+    /// Extended CONNECT for a WebSocket, over HTTP/2 (RFC 8441).
+    Connect,
 }
 
 /// Checks the head and takes from it what belongs to the connection. `Host` is set afterwards.
@@ -46,8 +55,10 @@ pub(super) fn decode(parts: &mut Parts, limits: &Limits) -> Result<Head, Refusal
     if target > limits.request_target_bytes {
         return Err(Refusal::new(Reason::TargetTooLong, "the request target is too long"));
     }
-    if parts.method == Method::CONNECT && parts.extensions.get::<hyper::ext::Protocol>().is_none() {
-        return Err(Refusal::bad("CONNECT is not served"));
+    let connect = parts.method == Method::CONNECT;
+    let protocol = parts.extensions.get::<hyper::ext::Protocol>().map(hyper::ext::Protocol::as_str);
+    if connect && protocol != Some("websocket") {
+        return Err(Refusal::bad("CONNECT is served for WebSockets only"));
     }
     let kinds = fields.kinds;
     if kinds.has_all(Kinds::CONTENT_LENGTH.union(Kinds::TRANSFER_ENCODING)) {
@@ -62,6 +73,7 @@ pub(super) fn decode(parts: &mut Parts, limits: &Limits) -> Result<Head, Refusal
         && hop_by_hop::asks_for_upgrade(&parts.headers)
         && !upgrades_to_http2(&parts.headers);
     hop_by_hop::remove(&mut parts.headers, kinds, upgrade);
+    let upgrade = if connect { Some(Asked::Connect) } else { upgrade.then_some(Asked::Upgrade) };
     if kinds.has(Kinds::EXPECT) {
         // hyper answers `100 Continue` as soon as the body is asked for, which is when a backend wants it.
         parts.headers.remove(header::EXPECT);

@@ -6,6 +6,7 @@ use super::authority::Authority;
 use super::body::RequestBody;
 use super::normalise::BadPath;
 use super::target::Target;
+use crate::upstream::BackendId;
 
 /// A request on its way through the filters.
 #[derive(Debug)]
@@ -17,12 +18,15 @@ pub(super) struct Draft {
     pub(super) target: Target,
     /// Length of the prefix that the rule has matched by.
     pub(super) prefix_len: Option<u32>,
+    pub(super) body: RequestBody,
+    /// Where copies go.
+    pub(super) mirrors: Vec<BackendId>,
 }
 
 impl Draft {
     /// The request for the backend, in origin form.
-    pub(super) fn into_request(self, body: RequestBody) -> Result<Request<RequestBody>, BadPath> {
-        let mut request = Request::new(body);
+    pub(super) fn into_request(self) -> Result<Request<RequestBody>, BadPath> {
+        let mut request = Request::new(self.body);
         *request.method_mut() = self.method;
         *request.uri_mut() = self.target.into_uri()?;
         *request.version_mut() = Version::HTTP_11;

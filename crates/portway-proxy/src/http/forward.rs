@@ -3,15 +3,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::request::Parts;
 use hyper::{Request, Response};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::body::{RequestBody, Until};
+use super::body::{Replay, RequestBody, Until};
 use super::decode::Refusal;
 use super::exchange::Exchange;
+use super::random;
+use super::retry::RetryPolicy;
 use super::rule::CompiledRule;
 use crate::reason::Reason;
-use crate::upstream::{Backend, UpstreamBody, UpstreamError};
+use crate::upstream::{Backend, UpstreamBody};
 
 /// A response of a backend.
 #[derive(Debug)]
@@ -19,6 +22,30 @@ pub(super) struct Forwarded {
     pub(super) response: Response<UpstreamBody>,
     /// When its body must be complete.
     pub(super) until: Option<Until>,
+}
+
+/// Why an attempt brought no response.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    reason: Reason,
+    /// Nothing of the request was sent.
+    unsent: bool,
+}
+
+impl Failure {
+    fn refusal(self, exchange: &Exchange) -> Refusal {
+        // Whoever broke off the body knows better why the request has failed.
+        let reason = exchange.reason().unwrap_or(self.reason);
+        let detail = match reason {
+            Reason::RequestTimeout | Reason::BackendTimeout => "the backend did not answer in time",
+            Reason::NoEndpoint => "the backend has no endpoint that is ready",
+            Reason::ConnectFailed | Reason::ConnectTimeout => "no connection to the backend could be made",
+            Reason::Overload => "too many requests to the backend are under way",
+            Reason::Fault(_) => "the backend cannot be served",
+            _ => "the backend did not answer",
+        };
+        Refusal::new(reason, detail)
+    }
 }
 
 /// Sends a request to a backend and waits for the head of its response.
@@ -29,14 +56,19 @@ pub(super) async fn forward(
     request: Request<RequestBody>,
 ) -> Result<Forwarded, Refusal> {
     exchange.connection.worker.upstream.count_request(backend);
-    match request_deadline(exchange, rule) {
-        None if rule.backend_timeout.is_none() => {
-            let response =
-                attempt(exchange, backend, request).await.map_err(|error| refusal(exchange, &error))?;
-            Ok(Forwarded { response, until: None })
+    let deadline = request_deadline(exchange, rule);
+    let forwarded = match &rule.retry {
+        None if deadline.is_none() && rule.backend_timeout.is_none() => {
+            let response = attempt(exchange, backend, request, &[]).await;
+            return response
+                .map(|response| Forwarded { response, until: None })
+                .map_err(|failure| failure.refusal(exchange));
         }
-        deadline => Box::pin(within(exchange, rule, backend, request, deadline)).await,
-    }
+        // Rare, so that their state is kept out of the state of every request.
+        None => Box::pin(attempt_until(exchange, rule, backend, request, deadline, &[])).await,
+        Some(retry) => Box::pin(attempts(exchange, rule, retry, backend, request, deadline)).await,
+    };
+    forwarded.map_err(|failure| failure.refusal(exchange))
 }
 
 fn request_deadline(exchange: &Exchange, rule: &CompiledRule) -> Option<Until> {
@@ -46,27 +78,76 @@ fn request_deadline(exchange: &Exchange, rule: &CompiledRule) -> Option<Until> {
     (timeout > Duration::ZERO).then(until)
 }
 
-async fn within(
+/// Attempts until one succeeds, or no other is allowed. The last one counts, whatever it brought.
+async fn attempts(
+    exchange: &Rc<Exchange>,
+    rule: &CompiledRule,
+    retry: &RetryPolicy,
+    backend: &Backend,
+    request: Request<RequestBody>,
+    deadline: Option<Until>,
+) -> Result<Forwarded, Failure> {
+    let worker = &exchange.connection.worker;
+    let (parts, body) = request.into_parts();
+    let replay = Replay::new(body, worker.limits.replay_body_bytes);
+    let mut avoid = Vec::new();
+    for nth in 0.. {
+        let request = Request::from_parts(copy(&parts), replay.next());
+        let brought = attempt_until(exchange, rule, backend, request, deadline, &avoid).await;
+        let again = match &brought {
+            Ok(forwarded) => retry.covers_status(forwarded.response.status()),
+            Err(failure) => retry.covers_failure(failure.reason, failure.unsent, &parts.method),
+        };
+        if !again || nth >= retry.attempts || !replay.is_possible() || !worker.upstream.try_retry(backend) {
+            return brought;
+        }
+        // The response is given up before the wait, and its connection with it.
+        drop(brought);
+        avoid.extend(exchange.endpoint.get());
+        let chance = (random::next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let wait = sleep(retry.wait(nth, &worker.limits, chance));
+        match deadline {
+            None => wait.await,
+            Some(until) => timeout_at(until.time, wait).await.map_err(|_| timed_out(until))?,
+        }
+    }
+    // The loop ends by its own means: `nth` reaches the number of attempts.
+    Err(Failure { reason: Reason::UpstreamReset, unsent: false })
+}
+
+fn timed_out(until: Until) -> Failure {
+    Failure { reason: until.reason, unsent: false }
+}
+
+/// Extensions hold what belongs to the client's connection, and are not copied.
+fn copy(parts: &Parts) -> Parts {
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method = parts.method.clone();
+    copy.uri = parts.uri.clone();
+    copy.version = parts.version;
+    copy.headers = parts.headers.clone();
+    copy
+}
+
+/// One attempt, in the time that it has by itself and in what is left for the request.
+async fn attempt_until(
     exchange: &Rc<Exchange>,
     rule: &CompiledRule,
     backend: &Backend,
     request: Request<RequestBody>,
     deadline: Option<Until>,
-) -> Result<Forwarded, Refusal> {
-    let attempt_deadline = rule
+    avoid: &[std::net::SocketAddr],
+) -> Result<Forwarded, Failure> {
+    let own = rule
         .backend_timeout
         .map(|timeout| Until { time: Instant::now() + timeout, reason: Reason::BackendTimeout });
-    let Some(until) = [deadline, attempt_deadline].into_iter().flatten().min_by_key(|until| until.time)
-    else {
-        let response =
-            attempt(exchange, backend, request).await.map_err(|error| refusal(exchange, &error))?;
-        return Ok(Forwarded { response, until: None });
+    let attempt = attempt(exchange, backend, request, avoid);
+    let until = [deadline, own].into_iter().flatten().min_by_key(|until| until.time);
+    let response = match until {
+        None => attempt.await?,
+        Some(until) => timeout_at(until.time, attempt).await.map_err(|_| timed_out(until))??,
     };
-    match timeout_at(until.time, attempt(exchange, backend, request)).await {
-        Ok(Ok(response)) => Ok(Forwarded { response, until: Some(until) }),
-        Ok(Err(error)) => Err(refusal(exchange, &error)),
-        Err(_) => Err(Refusal::new(until.reason, "the backend did not answer in time")),
-    }
+    Ok(Forwarded { response, until })
 }
 
 /// One attempt: sends, and waits for the head of the response.
@@ -74,11 +155,11 @@ async fn attempt(
     exchange: &Exchange,
     backend: &Backend,
     request: Request<RequestBody>,
-) -> Result<Response<UpstreamBody>, UpstreamError> {
+    avoid: &[std::net::SocketAddr],
+) -> Result<Response<UpstreamBody>, Failure> {
     exchange.attempts.set(exchange.attempts.get() + 1);
     let begun = std::time::Instant::now();
-    let sent = exchange.connection.worker.upstream.send(backend, request, &[]).await;
-    match sent {
+    match exchange.connection.worker.upstream.send(backend, request, avoid).await {
         Ok(sent) => {
             exchange.endpoint.set(Some(sent.endpoint));
             exchange.connect.set(sent.connect);
@@ -87,14 +168,8 @@ async fn attempt(
         }
         Err(error) => {
             exchange.endpoint.set(error.endpoint.or(exchange.endpoint.get()));
-            Err(error)
+            tracing::debug!(request = exchange.request_id.as_str(), %error, "an attempt failed");
+            Err(Failure { reason: error.reason, unsent: error.unsent.is_some() })
         }
     }
-}
-
-fn refusal(exchange: &Exchange, error: &UpstreamError) -> Refusal {
-    tracing::debug!(request = exchange.request_id.as_str(), %error, "an attempt failed");
-    // Whoever broke off the body knows better why the request has failed.
-    let reason = exchange.reason().unwrap_or(error.reason);
-    Refusal::new(reason, "the backend did not answer")
 }

@@ -6,27 +6,30 @@ use std::rc::Rc;
 use http::request::Parts;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use portway_config::key::BackendProtocol;
 use portway_route::{HostRefusal, ListenerId};
 
 use super::authority::Authority;
 use super::body::{RequestBody, ResponseBody};
-use super::decode::{self, Refusal};
+use super::decode::{self, Head, Refusal};
 use super::draft::Draft;
 use super::exchange::{Exchange, Recording};
 use super::fields::{Kinds, X_REQUEST_ID};
 use super::filter::apply::{self, Answer};
-use super::forward::forward;
+use super::filter::mirror;
+use super::forward::{Forwarded, forward};
 use super::respond;
-use super::rule::CompiledRule;
+use super::rule::{CompiledBackend, CompiledRule};
 use super::server::ClientConnection;
 use super::target::Target;
+use super::upgrade::Upgrade;
 use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
 
 /// What becomes of a request.
 enum Outcome {
     /// A backend has answered.
-    Forwarded(super::forward::Forwarded),
+    Forwarded(Forwarded, Option<Upgrade>),
     /// A filter has answered.
     Answered(Answer),
 }
@@ -40,65 +43,105 @@ pub(super) async fn handle(
     let exchange = Exchange::begin(connection, &parts);
     let recording = Recording(Rc::clone(&exchange));
     Ok(match decide(&exchange, parts, body).await {
-        Ok(Outcome::Forwarded(forwarded)) => respond::forwarded(recording, forwarded),
+        Ok(Outcome::Forwarded(forwarded, upgrade)) => respond::forwarded(recording, forwarded, upgrade),
         Ok(Outcome::Answered(answer)) => respond::answered(recording, answer),
         Err(refusal) => respond::refused(recording, refusal),
     })
 }
 
 async fn decide(exchange: &Rc<Exchange>, mut parts: Parts, body: Incoming) -> Result<Outcome, Refusal> {
-    let worker = &exchange.connection.worker;
-    let head = decode::decode(&mut parts, &worker.limits)?;
+    let head = decode::decode(&mut parts, &exchange.connection.worker.limits)?;
     exchange.grpc.set(head.kinds.has(Kinds::GRPC));
-    let target = Target::of(&parts.uri)
-        .map_err(|_| Refusal::new(Reason::BadPath, "the path cannot be normalised safely"))?;
+    let upgrade = head.upgrade.and_then(|asked| Upgrade::take(&mut parts, asked));
+    let target = Target::of(&parts.uri).map_err(|_| BAD_PATH)?;
     let gateway = exchange.gateway().ok_or(NO_LISTENER)?;
     let listener = find_listener(exchange, gateway, &head.authority)?;
     exchange.listener.set(Some(listener));
-
-    let client = exchange.connection.neighbour.tell(
-        &mut parts.headers,
-        head.kinds,
-        &head.authority,
-        parts.version,
-        exchange.trusted_hops(),
-    );
-    exchange.client.set(client);
-    parts.headers.insert(X_REQUEST_ID, exchange.request_id.header_value());
-
+    tell_of_the_way(exchange, &mut parts, &head);
+    // The bytes after an upgrade are no body. They are held until the backend agrees.
+    let body =
+        if upgrade.is_some() { RequestBody::empty() } else { RequestBody::from_client(body, exchange) };
     let mut draft = Draft {
         method: parts.method,
         headers: parts.headers,
         authority: head.authority,
         target,
         prefix_len: None,
+        body,
+        mirrors: Vec::new(),
     };
-    let found = gateway.router.route(listener, &draft).ok_or(NO_ROUTE)?;
+    if let Some(answer) = listener_filters(exchange, gateway, listener, &mut draft).await? {
+        return Ok(Outcome::Answered(answer));
+    }
+    let rule = find_rule(exchange, gateway, listener, &mut draft)?;
+    if let Some(answer) = apply::request(exchange, &rule.filters, &mut draft).await? {
+        return Ok(Outcome::Answered(answer));
+    }
+    let chosen = choose_backend(exchange, rule)?;
+    if let Some(answer) = apply::request(exchange, &chosen.filters, &mut draft).await? {
+        return Ok(Outcome::Answered(answer));
+    }
+    let backend =
+        chosen.target.map_err(|fault| Refusal::new(Reason::Fault(fault), "the backend cannot be served"))?;
+    let backend = gateway.backends.get(backend).ok_or(NO_BACKEND)?;
+    if upgrade.is_some() && backend.key.protocol == BackendProtocol::Http2 {
+        return Err(Refusal::new(
+            Reason::UpstreamProtocol,
+            "the backend speaks HTTP/2, which has no upgrades",
+        ));
+    }
+    let mirrors = std::mem::take(&mut draft.mirrors);
+    let mut request = draft.into_request().map_err(|_| BAD_PATH)?;
+    if !mirrors.is_empty() && upgrade.is_none() {
+        request = mirror::send(exchange, request, &mirrors);
+    }
+    let forwarded = forward(exchange, rule, backend, request).await?;
+    Ok(Outcome::Forwarded(forwarded, upgrade))
+}
+
+/// Says to the backend who the client is and how the request has come; says it to the record, too.
+fn tell_of_the_way(exchange: &Exchange, parts: &mut Parts, head: &Head) {
+    let trusted_hops = exchange.trusted_hops();
+    let neighbour = &exchange.connection.neighbour;
+    let client = neighbour.tell(&mut parts.headers, head.kinds, &head.authority, parts.version, trusted_hops);
+    exchange.client.set(client);
+    parts.headers.insert(X_REQUEST_ID, exchange.request_id.header_value());
+}
+
+async fn listener_filters(
+    exchange: &Rc<Exchange>,
+    gateway: &GatewaySnapshot,
+    listener: ListenerId,
+    draft: &mut Draft,
+) -> Result<Option<Answer>, Refusal> {
+    match gateway.listener_filters.get(listener.0 as usize).map(|it| &it.0) {
+        Some(Ok(filters)) if filters.is_empty() => Ok(None),
+        Some(Ok(filters)) => apply::request(exchange, filters, draft).await,
+        Some(Err(fault)) => Err(Refusal::new(Reason::Fault(*fault), "the listener cannot be served")),
+        None => Err(NO_LISTENER),
+    }
+}
+
+fn find_rule<'a>(
+    exchange: &'a Exchange,
+    gateway: &GatewaySnapshot,
+    listener: ListenerId,
+    draft: &mut Draft,
+) -> Result<&'a CompiledRule, Refusal> {
+    let found = gateway.router.route(listener, draft).ok_or(NO_ROUTE)?;
     exchange.rule.set(Some(found.rule));
     draft.prefix_len = found.prefix_len;
     let rule = exchange.compiled_rule().ok_or(NO_ROUTE)?;
-    if let Some(fault) = rule.fault {
-        return Err(Refusal::new(Reason::Fault(fault), "the rule cannot be served"));
+    match rule.fault {
+        Some(fault) => Err(Refusal::new(Reason::Fault(fault), "the rule cannot be served")),
+        None => Ok(rule),
     }
-    if let Some(answer) = apply::request(exchange, &rule.filters, &mut draft)? {
-        return Ok(Outcome::Answered(answer));
-    }
-    let backend = choose_backend(exchange, rule)?;
-    if let Some(answer) = apply::request(exchange, &backend.filters, &mut draft)? {
-        return Ok(Outcome::Answered(answer));
-    }
-    let target =
-        backend.target.map_err(|fault| Refusal::new(Reason::Fault(fault), "the backend cannot be served"))?;
-    let backend =
-        gateway.backends.get(target).ok_or(Refusal::new(Reason::NoEndpoint, "the backend is gone"))?;
-    let request = draft
-        .into_request(RequestBody::from_client(body, exchange))
-        .map_err(|_| Refusal::new(Reason::BadPath, "the path cannot be normalised safely"))?;
-    forward(exchange, rule, backend, request).await.map(Outcome::Forwarded)
 }
 
 const NO_LISTENER: Refusal = Refusal::new(Reason::NoListener, "no listener has this host");
 const NO_ROUTE: Refusal = Refusal::new(Reason::NoRoute, "no route matches");
+const NO_BACKEND: Refusal = Refusal::new(Reason::NoBackend, "the rule has no backend");
+const BAD_PATH: Refusal = Refusal::new(Reason::BadPath, "the path cannot be normalised safely");
 
 fn find_listener(
     exchange: &Exchange,
@@ -119,12 +162,8 @@ fn find_listener(
     })
 }
 
-fn choose_backend<'a>(
-    exchange: &Exchange,
-    rule: &'a CompiledRule,
-) -> Result<&'a super::rule::CompiledBackend, Refusal> {
-    let none = Refusal::new(Reason::NoBackend, "the rule has no backend");
-    let index = rule.split.next().ok_or(none)?;
+fn choose_backend<'a>(exchange: &Exchange, rule: &'a CompiledRule) -> Result<&'a CompiledBackend, Refusal> {
+    let index = rule.split.next().ok_or(NO_BACKEND)?;
     exchange.backend.set(Some(index));
-    rule.backends.get(index).ok_or(none)
+    rule.backends.get(index).ok_or(NO_BACKEND)
 }

@@ -19,10 +19,13 @@ mod normalise;
 mod random;
 mod request_id;
 mod respond;
+mod retry;
 mod rule;
 mod server;
 mod split;
 mod target;
+mod tunnel;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use portway_config::{ListenerKey, NamespacedName};
 
 pub use self::body::RequestBody;
+pub use self::filter::listener::{ListenerFilters, compile_listener_filters};
 pub use self::rule::{CompiledRule, compile_rules};
 pub use self::server::serve;
 

@@ -9,11 +9,19 @@ use super::exchange::{Exchange, Recording};
 use super::fields::{Fields, Kinds, X_REQUEST_ID};
 use super::filter::apply::{self, Answer};
 use super::forward::Forwarded;
+use super::upgrade::{self, Upgrade};
 use super::{grpc, hop_by_hop};
 use crate::reason::Reason;
 
 /// The response of a backend.
-pub(super) fn forwarded(recording: Recording, forwarded: Forwarded) -> Response<ResponseBody> {
+pub(super) fn forwarded(
+    recording: Recording,
+    forwarded: Forwarded,
+    upgrade: Option<Upgrade>,
+) -> Response<ResponseBody> {
+    if forwarded.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return upgrade::switched(recording, forwarded, upgrade);
+    }
     let (mut parts, body) = forwarded.response.into_parts();
     let kinds = Fields::of(&parts.headers).kinds;
     if kinds.has_all(Kinds::CONTENT_LENGTH.union(Kinds::TRANSFER_ENCODING)) {
@@ -30,12 +38,8 @@ pub(super) fn forwarded(recording: Recording, forwarded: Forwarded) -> Response<
 
 /// The response of a filter.
 pub(super) fn answered(recording: Recording, answer: Answer) -> Response<ResponseBody> {
-    let mut headers = HeaderMap::with_capacity(8);
-    if let Some(location) = answer.location {
-        headers.insert(header::LOCATION, location);
-    }
     recording.0.blame(answer.reason);
-    local(recording, answer.status, headers, Bytes::new())
+    local(recording, answer.status, answer.headers, answer.body)
 }
 
 /// A response that says why there is no other.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-use portway_config::route::{BackendTarget, FaultReason, HttpRule, Retry, WeightedBackend};
+use portway_config::route::{BackendTarget, FaultReason, HttpRule, WeightedBackend};
 use portway_config::{BackendKey, Configuration};
 use portway_route::Router;
 
 use super::filter::Filters;
 use super::random;
+use super::retry::RetryPolicy;
 use super::split::Split;
 use crate::upstream::{BackendId, Backends};
 
@@ -33,27 +33,6 @@ pub(super) struct CompiledBackend {
     pub(super) target: Result<BackendId, FaultReason>,
     pub(super) key: Option<BackendKey>,
     pub(super) filters: Filters,
-}
-
-/// When an attempt is followed by another.
-#[derive(Debug)]
-pub(super) struct RetryPolicy {
-    codes: Vec<StatusCode>,
-    /// Attempts after the first.
-    pub(super) attempts: u32,
-    pub(super) backoff: Option<Duration>,
-}
-
-impl RetryPolicy {
-    pub(super) fn covers(&self, status: StatusCode) -> bool {
-        self.codes.contains(&status)
-    }
-
-    /// Absent when it allows none.
-    fn compile(retry: &Retry) -> Option<Self> {
-        let codes = retry.codes.iter().filter_map(|&code| StatusCode::from_u16(code).ok()).collect();
-        (retry.attempts > 0).then_some(Self { codes, attempts: retry.attempts, backoff: retry.backoff })
-    }
 }
 
 /// Compiles the rules of a router, in its order. A rule that cannot be compiled refuses its requests;

@@ -37,11 +37,23 @@ impl GatewaySnapshot {
         let mut refused: Vec<_> = refused.into_iter().map(Refused::Routing).collect();
         let backends = Backends::compile(&configuration, previous.map(|previous| &previous.backends));
         let rules = http::compile_rules(&configuration, &router, &backends);
+        let listener_filters = http::compile_listener_filters(&router, &backends);
         let l4_rules = l4_rules(&router, &backends, previous);
         let mut keys = CertifiedKeys::default();
         let tls = tls(&router, &configuration, &mut keys, previous, &mut refused);
         let ports = Ports::of(router.listeners());
-        let snapshot = Self { configuration, router, rules, tls, backends, bindings, ports, l4_rules, keys };
+        let snapshot = Self {
+            configuration,
+            router,
+            rules,
+            listener_filters,
+            tls,
+            backends,
+            bindings,
+            ports,
+            l4_rules,
+            keys,
+        };
         (snapshot, refused)
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::Worker;
-use crate::connection::{BoundSocket, Downstream, Group, Owner, Port, accept_loop};
+use crate::connection::{BoundSocket, Downstream, Group, Owner, Port, accept_loop, datagram_loop};
 use crate::snapshot::PortKey;
 
 /// What a worker is told.
@@ -128,7 +128,15 @@ impl Ports {
                 let listener = TcpListener::from_std(socket)?;
                 tokio::task::spawn_local(accept_loop(listener, Rc::clone(&port), downstream))
             }
-            BoundSocket::Udp(_) => tokio::task::spawn_local(async {}),
+            BoundSocket::Udp(socket) => {
+                let address = opened.key.address;
+                let serving = datagram_loop(socket, Rc::clone(&port), downstream);
+                tokio::task::spawn_local(async move {
+                    if let Err(error) = serving.await {
+                        tracing::error!(%address, %error, "a worker cannot serve a socket that is bound");
+                    }
+                })
+            }
         };
         self.open.insert(opened.key, OpenPort { port, serving });
         Ok(())

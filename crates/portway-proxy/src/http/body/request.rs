@@ -1,16 +1,19 @@
 //! The body of a request on its way to a backend.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::BodyError;
 use super::idle::IdleTimer;
+use super::replay::Attempt;
+use super::tee::{BodyCopy, Tee};
 use crate::http::exchange::Exchange;
 use crate::http::hop_by_hop;
 use crate::reason::Reason;
@@ -27,6 +30,12 @@ enum Source {
     Full(Bytes),
     /// As it comes from the client.
     Client(Box<FromClient>),
+    /// For one of several attempts.
+    Replay(Box<Attempt>),
+    /// With copies.
+    Tee(Box<Tee>),
+    /// A copy.
+    Copy(BodyCopy),
 }
 
 /// A body as it comes from the client.
@@ -56,6 +65,42 @@ impl RequestBody {
         let from_client = FromClient { body, idle, exchange: Rc::clone(exchange) };
         Self { source: Source::Client(Box::new(from_client)) }
     }
+
+    pub(super) fn replayed(attempt: Attempt) -> Self {
+        Self {
+            source: if attempt.is_end_stream() { Source::Empty } else { Source::Replay(Box::new(attempt)) },
+        }
+    }
+
+    pub(super) fn tee(tee: Tee) -> Self {
+        Self { source: Source::Tee(Box::new(tee)) }
+    }
+
+    pub(super) fn copy(copy: BodyCopy) -> Self {
+        Self { source: Source::Copy(copy) }
+    }
+
+    /// Reads the whole body, if it has no more than `limit` bytes. Trailers are dropped.
+    pub(crate) async fn read_whole(mut self, limit: usize) -> Result<Bytes, Unreadable> {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await {
+            let Ok(data) = frame.map_err(|_| Unreadable::Broken)?.into_data() else { continue };
+            if whole.len() + data.len() > limit {
+                return Err(Unreadable::TooLarge);
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+/// Why a body could not be read as a whole.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It ended early.
+    Broken,
 }
 
 impl FromClient {
@@ -97,6 +142,9 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Source::Client(body) => body.poll_frame(context),
+            Source::Replay(attempt) => attempt.poll_frame(context),
+            Source::Tee(tee) => tee.poll_frame(context),
+            Source::Copy(copy) => copy.poll_frame(context),
         }
     }
 
@@ -105,6 +153,9 @@ impl Body for RequestBody {
             Source::Empty => true,
             Source::Full(_) => false,
             Source::Client(from_client) => from_client.body.is_end_stream(),
+            Source::Replay(attempt) => attempt.is_end_stream(),
+            Source::Tee(tee) => tee.source.is_end_stream(),
+            Source::Copy(copy) => copy.is_end_stream(),
         }
     }
 
@@ -113,6 +164,9 @@ impl Body for RequestBody {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Client(from_client) => from_client.body.size_hint(),
+            Source::Replay(attempt) => attempt.size_hint(),
+            Source::Tee(tee) => tee.source.size_hint(),
+            Source::Copy(copy) => copy.size_hint(),
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::upstream::UpstreamBody;
 /// The body of a response on its way to the client. When it is dropped the exchange is recorded.
 pub(crate) struct ResponseBody {
     source: Source,
-    recording: Recording,
+    /// Absent where the exchange goes on without a body: as a tunnel.
+    recording: Option<Recording>,
 }
 
 enum Source {
@@ -54,24 +55,38 @@ struct Deadline {
 struct GivenUp(Reason);
 
 impl ResponseBody {
+    /// No body, and nothing to record.
+    pub(crate) fn unrecorded() -> Self {
+        Self { source: Source::Empty, recording: None }
+    }
+
     /// A body that is known as a whole.
     pub(crate) fn full(bytes: Bytes, recording: Recording) -> Self {
         let source = if bytes.is_empty() { Source::Empty } else { Source::Full(bytes) };
-        Self { source, recording }
+        Self { source, recording: Some(recording) }
     }
 
     /// The body of a backend's response.
     pub(crate) fn upstream(body: UpstreamBody, until: Option<Until>, recording: Recording) -> Self {
         if body.is_end_stream() {
-            return Self { source: Source::Empty, recording };
+            return Self { source: Source::Empty, recording: Some(recording) };
         }
         let idle = IdleTimer::new(recording.0.connection.worker.limits.stream_idle_timeout);
         let deadline = until.map(|it| Deadline { sleep: Box::pin(sleep_until(it.time)), reason: it.reason });
-        Self { source: Source::Upstream(Box::new(Upstream { body, idle, deadline })), recording }
+        let upstream = Box::new(Upstream { body, idle, deadline });
+        Self { source: Source::Upstream(upstream), recording: Some(recording) }
+    }
+
+    fn count(&self, bytes: usize) {
+        if let Some(recording) = &self.recording {
+            recording.0.add_response_bytes(bytes);
+        }
     }
 
     fn give_up(&mut self, reason: Reason) -> BodyError {
-        self.recording.0.blame(reason);
+        if let Some(recording) = &self.recording {
+            recording.0.blame(reason);
+        }
         // The backend's stream ends with its body.
         self.source = Source::Empty;
         Box::new(GivenUp(reason))
@@ -102,7 +117,7 @@ impl Body for ResponseBody {
             Source::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.source = Source::Empty;
-                self.recording.0.add_response_bytes(bytes.len());
+                self.count(bytes.len());
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             Source::Upstream(upstream) => upstream,
@@ -120,7 +135,7 @@ impl Body for ResponseBody {
             None => None,
             Some(Ok(mut frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    self.recording.0.add_response_bytes(data.len());
+                    self.count(data.len());
                 } else if let Some(trailers) = frame.trailers_mut() {
                     hop_by_hop::clean_trailers(trailers);
                 }
@@ -153,6 +168,8 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.recording.0.complete.set(self.is_end_stream());
+        if let Some(recording) = &self.recording {
+            recording.0.complete.set(self.is_end_stream());
+        }
     }
 }

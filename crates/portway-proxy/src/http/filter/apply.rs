@@ -1,9 +1,12 @@
 //! Filters at work: on a request, in their order, and on its response.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
 
 use super::cors::CrossOrigin;
-use super::redirect::{Requested, Scheme};
+use super::redirect::{RedirectTo, Requested, Scheme};
 use super::{CompiledFilter, Filters, RewriteTo};
 use crate::http::decode::Refusal;
 use crate::http::draft::Draft;
@@ -15,12 +18,19 @@ use crate::reason::Reason;
 pub(in crate::http) struct Answer {
     pub(in crate::http) reason: Reason,
     pub(in crate::http) status: StatusCode,
-    pub(in crate::http) location: Option<HeaderValue>,
+    pub(in crate::http) headers: HeaderMap,
+    pub(in crate::http) body: Bytes,
+}
+
+impl Answer {
+    fn new(reason: Reason, status: StatusCode) -> Self {
+        Self { reason, status, headers: HeaderMap::with_capacity(8), body: Bytes::new() }
+    }
 }
 
 /// Applies filters to a request. One of them may answer it.
-pub(in crate::http) fn request(
-    exchange: &Exchange,
+pub(in crate::http) async fn request(
+    exchange: &Rc<Exchange>,
     filters: &Filters,
     draft: &mut Draft,
 ) -> Result<Option<Answer>, Refusal> {
@@ -29,23 +39,20 @@ pub(in crate::http) fn request(
             CompiledFilter::RequestHeaders(edits) => edits.apply(&mut draft.headers),
             CompiledFilter::ResponseHeaders(_) => {}
             CompiledFilter::Rewrite(rewrite) => rewrite.apply(draft)?,
-            CompiledFilter::Redirect(redirect) => {
-                let location = redirect.location(&requested(exchange, draft));
-                let location =
-                    location.ok_or(Refusal::new(Reason::BadRequest, "no redirect can be written"))?;
-                return Ok(Some(Answer {
-                    reason: Reason::Redirect,
-                    status: redirect.status,
-                    location: Some(location),
-                }));
-            }
+            CompiledFilter::Mirror(mirror) => draft.mirrors.extend(mirror.next()),
+            CompiledFilter::Redirect(redirect) => return redirect.answer(exchange, draft).map(Some),
             CompiledFilter::Cors(_) => {
-                let cross_origin = exchange
-                    .cross_origin
-                    .get_or_init(|| Box::new(CrossOrigin::of(&draft.method, &draft.headers)));
-                if cross_origin.preflight {
-                    let reason = Reason::CorsPreflight;
-                    return Ok(Some(Answer { reason, status: StatusCode::OK, location: None }));
+                let cross_origin = || Box::new(CrossOrigin::of(&draft.method, &draft.headers));
+                if exchange.cross_origin.get_or_init(cross_origin).preflight {
+                    return Ok(Some(Answer::new(Reason::CorsPreflight, StatusCode::OK)));
+                }
+            }
+            CompiledFilter::Auth(server) => {
+                // Boxed, so that its state is kept out of the state of every request.
+                if let Some(denial) = Box::pin(server.ask(exchange, draft)).await? {
+                    let reason = Reason::AuthDenied;
+                    let (status, headers, body) = (denial.status, denial.headers, denial.body);
+                    return Ok(Some(Answer { reason, status, headers, body }));
                 }
             }
         }
@@ -73,14 +80,20 @@ pub(in crate::http) fn response(exchange: &Exchange, headers: &mut HeaderMap) {
     }
 }
 
-fn requested<'a>(exchange: &Exchange, draft: &'a Draft) -> Requested<'a> {
-    Requested {
-        scheme: Scheme::of(exchange.connection.info.tls.is_some()),
-        host: draft.authority.host(),
-        listener_port: exchange.connection.info.listener_port,
-        path: draft.target.path(),
-        query: draft.target.query(),
-        prefix_len: draft.prefix_len,
+impl RedirectTo {
+    fn answer(&self, exchange: &Exchange, draft: &Draft) -> Result<Answer, Refusal> {
+        let requested = Requested {
+            scheme: Scheme::of(exchange.connection.info.tls.is_some()),
+            host: draft.authority.host(),
+            listener_port: exchange.connection.info.listener_port,
+            path: draft.target.path(),
+            query: draft.target.query(),
+            prefix_len: draft.prefix_len,
+        };
+        let none = Refusal::new(Reason::BadRequest, "no redirect can be written");
+        let mut answer = Answer::new(Reason::Redirect, self.status);
+        answer.headers.insert(header::LOCATION, self.location(&requested).ok_or(none)?);
+        Ok(answer)
     }
 }
 

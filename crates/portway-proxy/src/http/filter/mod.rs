@@ -1,8 +1,11 @@
 //! Filters, compiled: names parsed once, backends resolved.
 
 pub(super) mod apply;
+mod auth;
 pub(super) mod cors;
 pub(super) mod header_edits;
+pub(super) mod listener;
+pub(super) mod mirror;
 pub(super) mod path_edit;
 pub(super) mod redirect;
 
@@ -11,8 +14,10 @@ use std::fmt;
 use http::HeaderValue;
 use portway_config::filter::{Filter, Rewrite};
 
+use auth::AuthServer;
 use cors::CorsPolicy;
 use header_edits::HeaderEdits;
+use mirror::CompiledMirror;
 use path_edit::PathEdit;
 use redirect::RedirectTo;
 
@@ -36,7 +41,9 @@ pub(super) enum CompiledFilter {
     ResponseHeaders(HeaderEdits),
     Redirect(RedirectTo),
     Rewrite(RewriteTo),
+    Mirror(CompiledMirror),
     Cors(CorsPolicy),
+    Auth(AuthServer),
 }
 
 /// A change of host or path on the way to the backend.
@@ -75,21 +82,25 @@ impl Filters {
         Ok(Self { list, on_response })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, CompiledFilter> {
         self.list.iter()
     }
 }
 
 impl CompiledFilter {
-    fn compile(filter: &Filter, _backends: &Backends) -> Result<Self, InvalidFilter> {
+    fn compile(filter: &Filter, backends: &Backends) -> Result<Self, InvalidFilter> {
         Ok(match filter {
             Filter::RequestHeaders(modifier) => Self::RequestHeaders(HeaderEdits::compile(modifier)?),
             Filter::ResponseHeaders(modifier) => Self::ResponseHeaders(HeaderEdits::compile(modifier)?),
             Filter::Redirect(redirect) => Self::Redirect(RedirectTo::compile(redirect)?),
             Filter::Rewrite(rewrite) => Self::Rewrite(RewriteTo::compile(rewrite)?),
             Filter::Cors(cors) => Self::Cors(CorsPolicy::compile(cors)?),
-            Filter::Mirror(_) => return Err(InvalidFilter::new("mirror is not served yet")),
-            Filter::ExternalAuth(_) => return Err(InvalidFilter::new("external auth is not served yet")),
+            Filter::Mirror(mirror) => Self::Mirror(CompiledMirror::compile(mirror, backends)),
+            Filter::ExternalAuth(auth) => Self::Auth(AuthServer::compile(auth, backends)?),
         })
     }
 }

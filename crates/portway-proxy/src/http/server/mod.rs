@@ -96,6 +96,7 @@ fn http2_builder(limits: &Limits) -> http2::Builder<LocalExecutor> {
         .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
         .max_local_error_reset_streams(HTTP2_LOCAL_RESETS)
         .max_send_buf_size(HTTP2_SEND_BUFFER)
+        .enable_connect_protocol()
         .keep_alive_interval(limits.downstream_idle_timeout)
         .keep_alive_timeout(limits.request_header_timeout);
     builder

@@ -1,0 +1,128 @@
+//! External authorization (GEP-1494). Whatever goes wrong denies the request.
+
+mod http_check;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use portway_config::filter::{ExternalAuth, ExternalAuthProtocol};
+use portway_config::route::FaultReason;
+use tokio::time::timeout;
+
+use super::InvalidFilter;
+use crate::http::body::{RequestBody, Unreadable};
+use crate::http::decode::Refusal;
+use crate::http::draft::Draft;
+use crate::http::exchange::Exchange;
+use crate::http::fields::HOP;
+use crate::http::rule;
+use crate::reason::Reason;
+use crate::upstream::{BackendId, Backends};
+
+use http_check::HttpCheck;
+
+/// Asks a server whether a request may pass.
+#[derive(Debug)]
+pub(crate) struct AuthServer {
+    target: Result<BackendId, FaultReason>,
+    max_body: usize,
+    check: HttpCheck,
+}
+
+/// What an authorization server has said.
+#[derive(Debug)]
+enum Verdict {
+    /// The request passes, with these headers.
+    Pass(HeaderMap),
+    Deny(Denial),
+}
+
+/// The answer of an authorization server to the client.
+#[derive(Debug)]
+pub(in crate::http) struct Denial {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) headers: HeaderMap,
+    pub(in crate::http) body: Bytes,
+}
+
+impl AuthServer {
+    pub(super) fn compile(auth: &ExternalAuth, backends: &Backends) -> Result<Self, InvalidFilter> {
+        let check = match &auth.protocol {
+            ExternalAuthProtocol::Http { path, allowed_headers, allowed_response_headers } => {
+                HttpCheck::compile(path, allowed_headers, allowed_response_headers)?
+            }
+            ExternalAuthProtocol::Grpc { .. } => {
+                return Err(InvalidFilter::new("external authorization by gRPC is not served"));
+            }
+        };
+        let target = rule::resolve(&auth.target, backends);
+        Ok(Self { target, max_body: auth.max_body as usize, check })
+    }
+
+    /// Asks. The request goes on with the headers that the server adds, or is answered by its denial.
+    pub(super) async fn ask(
+        &self,
+        exchange: &Rc<Exchange>,
+        draft: &mut Draft,
+    ) -> Result<Option<Denial>, Refusal> {
+        const ERROR: Refusal = Refusal::new(Reason::AuthError, "the authorization server could not be asked");
+        let limit = exchange.connection.worker.limits.external_auth_timeout;
+        let body = self.read_body(draft, limit).await?;
+        let target = self.target.map_err(|_| ERROR)?;
+        let backend = exchange.gateway().and_then(|gateway| gateway.backends.get(target)).ok_or(ERROR)?;
+        let asked = self.check.ask(exchange, backend, draft, body);
+        match timeout(limit, asked).await.ok().flatten().ok_or(ERROR)? {
+            Verdict::Deny(denial) => Ok(Some(denial)),
+            Verdict::Pass(headers) => {
+                self.check.forget_claims(&mut draft.headers);
+                for (name, value) in headers {
+                    // Absent names are further values of the name before; there are none, see `passed_on`.
+                    if let Some(name) = name {
+                        draft.headers.insert(name, value);
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The body for the server, which then is kept for the backend, too.
+    async fn read_body(&self, draft: &mut Draft, limit: std::time::Duration) -> Result<Bytes, Refusal> {
+        if self.max_body == 0 {
+            return Ok(Bytes::new());
+        }
+        let body = std::mem::replace(&mut draft.body, RequestBody::empty());
+        let whole = timeout(limit, body.read_whole(self.max_body)).await.map_err(|_| {
+            Refusal::new(Reason::AuthError, "the body did not come in time for the authorization server")
+        })?;
+        let whole = whole.map_err(|error| match error {
+            Unreadable::TooLarge => {
+                Refusal::new(Reason::BodyTooLarge, "the body is too large for the authorization server")
+            }
+            Unreadable::Broken => Refusal::new(Reason::ClientGone, "the body broke off"),
+        })?;
+        draft.body = RequestBody::full(whole.clone());
+        Ok(whole)
+    }
+}
+
+/// Whether a header of a server's answer may go into the request: not what frames messages, describes
+/// the answer's own content, or routes.
+fn may_enter_request(name: &HeaderName) -> bool {
+    const NEVER: [HeaderName; 12] = [
+        header::HOST,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::DATE,
+        header::EXPECT,
+        header::SERVER,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+        header::VIA,
+    ];
+    !NEVER.contains(name) && !HOP.contains(name)
+}

@@ -1,0 +1,27 @@
+//! The pages under `docs/` that list what stands in the code.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use portway_proxy::limits::Limits;
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The first two columns of a page's table whose first column is code.
+fn table(page: &str) -> BTreeMap<String, String> {
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let rows = page.lines().filter(|line| line.starts_with("| `")).map(cells);
+    rows.map(|row| (row[1].trim_matches('`').to_owned(), row[2].clone())).collect()
+}
+
+#[test]
+fn limits_are_documented_with_their_defaults() {
+    let shown = format!("{:#?}", Limits::default());
+    let fields = shown.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));
+    let fields: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert!(fields.len() > 20, "{shown}");
+    assert_eq!(table(&page("limits.md")), fields);
+}
