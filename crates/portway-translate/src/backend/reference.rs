@@ -116,7 +116,7 @@ fn check_grant(
     let Referrer { kind, namespace: from, .. } = referrer;
     let message = format!(
         "the reference to Service {namespace}/{name} is not permitted: \
-         no ReferenceGrant in namespace {namespace} lets a {kind} of namespace {from} refer to it"
+         no ReferenceGrant in namespace {namespace} opens it to {kind} of namespace {from}"
     );
     let help = format!(
         "create a ReferenceGrant in namespace {namespace} from {kind} of namespace {from} to Service {name}"
@@ -155,7 +155,7 @@ fn listed_port<'a>(
     };
     let Some(port) = same_number().find(|port| service::protocol(port) == wanted) else {
         let message =
-            format!("port {number} of Service {key} is {}, {wanted} is needed", service::protocol(first));
+            format!("port {number} of Service {key} is {}, but {wanted} is needed", service::protocol(first));
         return Err(Unresolved::new(Reason::UnsupportedProtocol, "port", message));
     };
     // Endpoints are kept by the Service's port number alone, so TCP and UDP must mean the same ones

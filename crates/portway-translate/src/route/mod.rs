@@ -5,12 +5,13 @@
 //! 1. `view`: routes of all kinds, seen as one.
 //! 2. `parent`, `attachment`, `refusal`: which listeners take a route, and why others do not.
 //! 3. `http`, `l4`, `rule`: what its rules become.
-//! 4. `overlap`: HTTPRoutes and GRPCRoutes that meet on a hostname.
+//! 4. `overlap`, `stream`: routes that meet on a hostname of a listener.
 //! 5. `status`: what is told of it.
 
 mod attachment;
 mod backends;
 mod duration;
+mod findings;
 mod hostname_set;
 mod http;
 mod l4;
@@ -22,6 +23,7 @@ mod refusal;
 mod request_match;
 mod rule;
 mod status;
+mod stream;
 mod view;
 mod work;
 
@@ -52,10 +54,11 @@ pub(crate) fn translate_routes<'a>(
         works.extend(Work::new(context, &parents, gateways, view));
     }
     overlap::displace(&mut works);
+    stream::shadow(&mut works);
     for work in &works {
         let key = (work.view.kind, work.view.key());
         out.statuses.routes.insert(key, status::status(context, gateways, work));
-        status::findings(gateways, work, &mut out.findings);
+        findings::add(gateways, work, &mut out.findings);
         add_to_configurations(gateways, work, out);
     }
     count(&works, gateways);

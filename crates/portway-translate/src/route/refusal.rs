@@ -90,10 +90,10 @@ impl Refusal {
         let theirs: Vec<_> =
             allowing.iter().map(|it| format!("listener {} has {}", it.name(), it.hostname)).collect();
         let message = format!(
-            "no hostname of {} matches one of {}: the route has {}; {}",
+            "None of the hostnames of {} ({}) matches one of {}: {}",
             route.object_ref(),
-            parent.object,
             own.join(", "),
+            parent.object,
             theirs.join(", ")
         );
         Self { reason: Reason::NoMatchingListenerHostname, message, help: None }

@@ -1,5 +1,8 @@
 //! What is known of one route while it is translated.
 
+use std::collections::BTreeMap;
+
+use portway_api::ObjectKey;
 use portway_api::reference::ParentReference;
 use portway_config::{HostnamePattern, RouteKind};
 
@@ -7,13 +10,11 @@ use super::attachment::{Attached, attach};
 use super::parent::{Parent, Parents};
 use super::refusal::Refusal;
 use super::rule::Translated;
+use super::stream::Shadowed;
 use super::view::RouteView;
 use crate::context::Context;
 use crate::listener::GatewayView;
 use crate::problem::Problems;
-use std::collections::BTreeMap;
-
-use portway_api::ObjectKey;
 
 /// A route that names at least one parent of ours.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(crate) struct ParentWork<'a, 'p> {
     pub(crate) attached: Result<Vec<Attached>, Refusal>,
     /// Where it is not attached because a route of the other HTTP kind is there: index of the listener, and the route.
     pub(crate) displaced: Vec<(usize, String)>,
+    /// Where it is attached, but another route gets the connections.
+    pub(crate) shadowed: Vec<Shadowed>,
 }
 
 impl<'a, 'p> Work<'a, 'p> {
@@ -71,7 +74,14 @@ impl<'a, 'p> Work<'a, 'p> {
             .filter_map(|(index, reference, parent)| {
                 let gateway = gateways.get(&parent.gateway)?;
                 let attached = attach(context, &view, &hostnames, &reference, parent, gateway);
-                Some(ParentWork { reference, index, parent, attached, displaced: Vec::new() })
+                Some(ParentWork {
+                    reference,
+                    index,
+                    parent,
+                    attached,
+                    displaced: Vec::new(),
+                    shadowed: Vec::new(),
+                })
             })
             .collect();
         let translated = view.rules(context);
