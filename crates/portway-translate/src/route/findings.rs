@@ -38,7 +38,6 @@ pub(crate) fn add(
             });
         }
     }
-    add_shadowed(gateways, work, findings);
     findings.extend(work.problems.findings(&object));
     findings.extend(work.translated.problems.findings(&object));
     let invalid = work.translated.invalid.iter().flat_map(|rule| &rule.problems);
@@ -51,29 +50,4 @@ fn field(it: &ParentWork<'_, '_>) -> String {
         Some(index) => format!("spec.parentRefs[{index}]"),
         None => "spec.useDefaultGateways".to_owned(),
     }
-}
-
-/// A TLSRoute, TCPRoute or UDPRoute whose connections others get.
-fn add_shadowed(
-    gateways: &BTreeMap<ObjectKey, GatewayView<'_>>,
-    work: &Work<'_, '_>,
-    findings: &mut Vec<Finding>,
-) {
-    let told: Vec<_> = work
-        .parents
-        .iter()
-        .flat_map(|it| {
-            let listeners = gateways.get(&it.parent.gateway).map_or(&[][..], |view| &view.listeners);
-            status::shadowed(listeners, it)
-        })
-        .collect();
-    if told.is_empty() {
-        return;
-    }
-    let hostnames = work.parents.iter().flat_map(ParentWork::attached).map(|it| it.hostnames.len());
-    let is_all = told.len() == hostnames.sum::<usize>();
-    let code = if is_all { FindingCode::RuleNeverMatches } else { FindingCode::RulePartlyShadowed };
-    let message = told.join(" ");
-    let message = message.strip_suffix('.').unwrap_or(&message);
-    findings.push(Finding::new(Severity::Warning, code, work.view.object_ref(), "spec.rules[0]", message));
 }

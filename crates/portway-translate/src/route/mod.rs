@@ -5,8 +5,9 @@
 //! 1. `view`: routes of all kinds, seen as one.
 //! 2. `parent`, `attachment`, `refusal`: which listeners take a route, and why others do not.
 //! 3. `http`, `l4`, `rule`: what its rules become.
-//! 4. `overlap`, `stream`: routes that meet on a hostname of a listener.
-//! 5. `status`: what is told of it.
+//! 4. `overlap`: HTTPRoutes and GRPCRoutes that meet on a hostname.
+//! 5. `shadow`: rules that never serve.
+//! 6. `status`, `findings`: what is told of it.
 
 mod attachment;
 mod backends;
@@ -22,8 +23,8 @@ mod reference;
 mod refusal;
 mod request_match;
 mod rule;
+mod shadow;
 mod status;
-mod stream;
 mod view;
 mod work;
 
@@ -54,12 +55,15 @@ pub(crate) fn translate_routes<'a>(
         works.extend(Work::new(context, &parents, gateways, view));
     }
     overlap::displace(&mut works);
-    stream::shadow(&mut works);
+    for work in &works {
+        add_to_configurations(gateways, work, out);
+    }
+    let shadows = shadow::find(gateways, &out.configurations);
     for work in &works {
         let key = (work.view.kind, work.view.key());
-        out.statuses.routes.insert(key, status::status(context, gateways, work));
+        out.statuses.routes.insert(key, status::status(context, gateways, &shadows, work));
         findings::add(gateways, work, &mut out.findings);
-        add_to_configurations(gateways, work, out);
+        shadows.findings(work, &mut out.findings);
     }
     count(&works, gateways);
     let mut assembly = Assembly::new(context);

@@ -6,6 +6,7 @@ use portway_api::ObjectKey;
 use portway_api::route::{RouteParentStatus, RouteStatus};
 
 use super::rule::{InvalidRule, Outcome};
+use super::shadow::Shadows;
 use super::work::{ParentWork, Work};
 use crate::condition::Conditions;
 use crate::context::Context;
@@ -20,12 +21,13 @@ const MAX_PARENTS: usize = 32;
 pub(crate) fn status(
     context: &Context<'_>,
     gateways: &BTreeMap<ObjectKey, GatewayView<'_>>,
+    shadows: &Shadows,
     work: &Work<'_, '_>,
 ) -> RouteStatus {
     let parents = work.parents.iter().take(MAX_PARENTS).map(|it| {
         let listeners = gateways.get(&it.parent.gateway).map_or(&[][..], |view| &view.listeners);
         let mut conditions = context.conditions(work.view.generation());
-        accepted(listeners, work, it, &mut conditions);
+        accepted(listeners, shadows, work, it, &mut conditions);
         resolved_refs(work, &mut conditions);
         if conditions.is_true(ConditionType::Accepted) {
             partially_invalid(work, &mut conditions);
@@ -48,6 +50,7 @@ pub(crate) fn is_accepted(work: &Work<'_, '_>, it: &ParentWork<'_, '_>) -> bool 
 
 fn accepted(
     listeners: &[ListenerView<'_>],
+    shadows: &Shadows,
     work: &Work<'_, '_>,
     it: &ParentWork<'_, '_>,
     conditions: &mut Conditions,
@@ -70,7 +73,7 @@ fn accepted(
         let mut message = vec!["The route is accepted.".to_owned()];
         message.extend(unserved(listeners, it));
         message.extend(displaced(listeners, it));
-        message.extend(shadowed(listeners, it));
+        message.extend(shadows.sentences(&work.view.config_key(), &it.parent.gateway));
         conditions.set(kind, true, Reason::Accepted, message.join(" "));
     }
 }
@@ -92,20 +95,6 @@ pub(super) fn displaced(listeners: &[ListenerView<'_>], it: &ParentWork<'_, '_>)
             "On listener {} it has a hostname in common with {winner}, which has precedence (the older, then by \
              name); an HTTPRoute and a GRPCRoute cannot share a hostname of a listener.",
             name_of(listeners, *index)
-        )
-    });
-    told.collect()
-}
-
-/// Where another route gets the connections.
-pub(super) fn shadowed(listeners: &[ListenerView<'_>], it: &ParentWork<'_, '_>) -> Vec<String> {
-    let told = it.shadowed.iter().map(|shadowed| {
-        format!(
-            "On listener {} every connection for hostname {} goes to {}: {}.",
-            name_of(listeners, shadowed.listener),
-            shadowed.hostname,
-            shadowed.winner,
-            shadowed.criterion
         )
     });
     told.collect()

@@ -10,7 +10,6 @@ use super::attachment::{Attached, attach};
 use super::parent::{Parent, Parents};
 use super::refusal::Refusal;
 use super::rule::Translated;
-use super::stream::Shadowed;
 use super::view::RouteView;
 use crate::context::Context;
 use crate::listener::GatewayView;
@@ -44,8 +43,6 @@ pub(crate) struct ParentWork<'a, 'p> {
     pub(crate) attached: Result<Vec<Attached>, Refusal>,
     /// Where it is not attached because a route of the other HTTP kind is there: index of the listener, and the route.
     pub(crate) displaced: Vec<(usize, String)>,
-    /// Where it is attached, but another route gets the connections.
-    pub(crate) shadowed: Vec<Shadowed>,
 }
 
 impl<'a, 'p> Work<'a, 'p> {
@@ -74,14 +71,7 @@ impl<'a, 'p> Work<'a, 'p> {
             .filter_map(|(index, reference, parent)| {
                 let gateway = gateways.get(&parent.gateway)?;
                 let attached = attach(context, &view, &hostnames, &reference, parent, gateway);
-                Some(ParentWork {
-                    reference,
-                    index,
-                    parent,
-                    attached,
-                    displaced: Vec::new(),
-                    shadowed: Vec::new(),
-                })
+                Some(ParentWork { reference, index, parent, attached, displaced: Vec::new() })
             })
             .collect();
         let translated = view.rules(context);
