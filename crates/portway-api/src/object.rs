@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::core::{
-    ClusterTrustBundle, ConfigMap, Deployment, EndpointSlice, Endpoints, Namespace, ObjectMeta, Secret, Service,
+    ClusterTrustBundle, ConfigMap, Deployment, EndpointSlice, Endpoints, Namespace, ObjectMeta, Secret,
+    Service,
 };
 use crate::resource::{ObjectKey, Resource, Spec};
 use crate::{

@@ -8,7 +8,7 @@ use crate::core::{
 };
 use crate::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, Object, ObjectKey,
-    ReferenceGrant, TcpRoute, TlsRoute, UdpRoute,
+    ReferenceGrant, TcpRoute, TlsRoute, UdpRoute, object::ObjectRef,
 };
 
 /// Namespaced objects of one kind.
@@ -70,6 +70,42 @@ impl Snapshot {
             Object::EndpointSlice(it) => add(&mut self.endpoint_slices, key, it),
             Object::Endpoints(it) => add(&mut self.endpoints, key, it),
             Object::Deployment(it) => add(&mut self.deployments, key, it),
+        }
+    }
+
+    /// Takes over an object of another snapshot; the two share it. Returns whether it is there.
+    pub fn share(&mut self, other: &Self, object: &ObjectRef) -> bool {
+        fn take<K: Ord + Clone, T>(
+            into: &mut BTreeMap<K, Arc<T>>,
+            from: &BTreeMap<K, Arc<T>>,
+            key: &K,
+        ) -> bool {
+            let Some(object) = from.get(key) else { return false };
+            into.insert(key.clone(), Arc::clone(object));
+            true
+        }
+        let name = &object.name;
+        let key = ObjectKey::new(object.namespace.clone().unwrap_or_default(), name.as_str());
+        match object.kind.as_str() {
+            "GatewayClass" => take(&mut self.gateway_classes, &other.gateway_classes, name),
+            "Gateway" => take(&mut self.gateways, &other.gateways, &key),
+            "ListenerSet" => take(&mut self.listener_sets, &other.listener_sets, &key),
+            "HTTPRoute" => take(&mut self.http_routes, &other.http_routes, &key),
+            "GRPCRoute" => take(&mut self.grpc_routes, &other.grpc_routes, &key),
+            "TLSRoute" => take(&mut self.tls_routes, &other.tls_routes, &key),
+            "TCPRoute" => take(&mut self.tcp_routes, &other.tcp_routes, &key),
+            "UDPRoute" => take(&mut self.udp_routes, &other.udp_routes, &key),
+            "ReferenceGrant" => take(&mut self.reference_grants, &other.reference_grants, &key),
+            "BackendTLSPolicy" => take(&mut self.backend_tls_policies, &other.backend_tls_policies, &key),
+            "Namespace" => take(&mut self.namespaces, &other.namespaces, name),
+            "Service" => take(&mut self.services, &other.services, &key),
+            "Secret" => take(&mut self.secrets, &other.secrets, &key),
+            "ConfigMap" => take(&mut self.config_maps, &other.config_maps, &key),
+            "ClusterTrustBundle" => take(&mut self.cluster_trust_bundles, &other.cluster_trust_bundles, name),
+            "EndpointSlice" => take(&mut self.endpoint_slices, &other.endpoint_slices, &key),
+            "Endpoints" => take(&mut self.endpoints, &other.endpoints, &key),
+            "Deployment" => take(&mut self.deployments, &other.deployments, &key),
+            _ => false,
         }
     }
 }

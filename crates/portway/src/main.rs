@@ -1,39 +1,55 @@
 //! The command `portway`.
 
+mod admin;
 mod check;
 mod cli;
 mod demo_backend;
 mod endpoints;
 mod issue;
+mod live;
+mod log;
 mod object_name;
 mod offline;
 mod output;
 mod shell;
+mod standalone;
+mod status;
+mod watch;
 mod wording;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+/// Faster than the system's, and it returns what is no longer needed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Check(args) => check::run(&args),
-        Command::Run(_) | Command::Explain(_) | Command::Status(_) => {
-            output::print_error("error: this command is not there yet\n");
-            ExitCode::FAILURE
+    let Cli { command, log_level } = Cli::parse();
+    if let Err(error) = log::start(log_level.as_deref()) {
+        return failure("--log-level", error);
+    }
+    match command {
+        Command::Run(args) => {
+            standalone::run(args).map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS)
         }
+        Command::Check(args) => check::run(&args),
+        Command::Explain(_) => failure("explain", "this command is not there yet"),
+        Command::Status(args) => status::run(&args),
         Command::Completions { shell } => {
             shell::completions(shell);
             ExitCode::SUCCESS
         }
-        Command::Man { directory } => match shell::man(directory.as_deref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                output::print_error(&format!("error: cannot write the man pages: {error}\n"));
-                ExitCode::FAILURE
-            }
-        },
+        Command::Man { directory } => shell::man(directory.as_deref())
+            .map_or_else(|error| failure("cannot write the man pages", error), |()| ExitCode::SUCCESS),
     }
+}
+
+fn failure(what: &str, error: impl Display) -> ExitCode {
+    output::print_error(&format!("error: {what}: {error}\n"));
+    ExitCode::FAILURE
 }

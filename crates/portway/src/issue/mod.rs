@@ -3,6 +3,7 @@
 //! Manifests have [`Problem`]s, translation has [`Finding`]s, the matcher refuses what it cannot compile.
 //! People and scripts get them all in this one form, with file, line and column.
 
+mod serial;
 mod text;
 
 use std::collections::BTreeMap;
@@ -11,28 +12,30 @@ use portway_api::manifest::{FieldPath, Origin, Position, Problem, Severity};
 use portway_api::object::ObjectRef;
 use portway_route::{Place, Refused, RefusedReason};
 use portway_translate::{Finding, finding};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub(crate) use self::serial::source_name;
 pub(crate) use self::text::{Style, render};
 
 /// Something that is wrong or worth a note. The order is that of a report: errors first, then by place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Issue {
+    #[serde(with = "serial::severity")]
     pub(crate) severity: Severity,
     /// Where it is written, as far as that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "serial::position", default, skip_serializing_if = "Option::is_none")]
     pub(crate) position: Option<Position>,
     /// The kind of issue, in kebab-case. Scripts may rely on it.
     pub(crate) code: String,
     /// The object, such as `HTTPRoute my-app/web`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) object: Option<String>,
     /// The field, such as `spec.rules[0].matches[1].path.value`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<String>,
     pub(crate) message: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) help: Option<String>,
 }
 

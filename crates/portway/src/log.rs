@@ -1,0 +1,30 @@
+//! What the process says about itself: lines on standard error.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// What is said where neither `--log-level` nor `RUST_LOG` says otherwise.
+const DEFAULT: &str = "info";
+
+/// Begins to log. `level` is that of `--log-level`.
+///
+/// # Errors
+///
+/// The level cannot be read; the message says why.
+pub(crate) fn start(level: Option<&str>) -> Result<(), String> {
+    let filter = match level {
+        Some(level) => EnvFilter::try_new(level).map_err(|error| format!("`{level}`: {error}"))?,
+        // A RUST_LOG that was meant for another program is no reason not to start.
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT)),
+    };
+    let color =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(color)
+        .with_target(false)
+        .init();
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! `portway run`: manifests in, traffic out, in one process and without a cluster.
+//!
+//! 1. [`crate::live`] reads the manifests, as often as they change.
+//! 2. [`stage`] works out what is to be served, aside.
+//! 3. The proxy swaps it in ([`portway_proxy::Proxy::apply`]).
+//! 4. What came of it is [`Published`] for the admin server.
+
+mod bindings;
+mod changes;
+mod error;
+mod open_addresses;
+mod published;
+mod run;
+mod signals;
+mod stage;
+mod summary;
+mod transition_times;
+mod try_it;
+mod unavailable;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portway_api::manifest::Severity;
+use portway_config::Revision;
+use portway_proxy::proxy::Applied;
+use portway_proxy::snapshot::Binding;
+use portway_proxy::{Proxy, Snapshot};
+
+use self::bindings::Unavailable;
+use self::changes::Changes;
+pub(crate) use self::published::Published;
+pub(crate) use self::run::run;
+use self::stage::{ServedGateway, Settings, Staged, stage};
+use crate::admin::AdminState;
+use crate::demo_backend::DemoBackends;
+use crate::issue::{Issue, Origins};
+use crate::live::{Edition, LiveManifests, RefusedFile};
+use crate::object_name;
+
+/// New problems that are logged after a change; the others are counted.
+const LOGGED_ISSUES: usize = 20;
+
+/// The data plane and the manifests that it follows.
+#[derive(Debug)]
+struct Standalone {
+    manifests: LiveManifests,
+    demo_backends: Option<DemoBackends>,
+    settings: Settings,
+    proxy: Proxy,
+    revision: Revision,
+    /// Since when the revision is served.
+    since: Timestamp,
+    gateways: Vec<ServedGateway>,
+    /// Sockets that the system refused.
+    refused_sockets: Vec<(Binding, Unavailable)>,
+    admin: Arc<AdminState>,
+}
+
+/// What came of a reading.
+#[derive(Debug)]
+struct Report {
+    published: Arc<Published>,
+    files: usize,
+    objects: usize,
+}
+
+impl Standalone {
+    /// Reads the manifests and serves what they say. None: they are the same as before.
+    async fn read(&mut self, now: Timestamp) -> Option<Report> {
+        let edition = self.manifests.read(now)?;
+        let staged = stage(&edition, self.demo_backends.as_mut(), &self.settings, &self.gateways, now);
+        let is_first = self.revision == Revision::default();
+        if staged.is_new || is_first {
+            self.revision = Revision(self.revision.0 + 1);
+            self.since = now;
+            self.log_changes(&staged);
+            let gateways = staged.gateways.iter().map(|gateway| Arc::clone(&gateway.snapshot)).collect();
+            let snapshot = Snapshot { revision: self.revision, gateways };
+            let applied = self.proxy.apply(snapshot).await;
+            self.note(applied);
+            self.gateways.clone_from(&staged.gateways);
+        }
+        let (files, objects) = (edition.files, staged.objects);
+        let published = self.publish(edition, staged, now);
+        Some(Report { published, files, objects })
+    }
+
+    /// Tries again to open the sockets that the system refused.
+    async fn open_again(&mut self, now: Timestamp) {
+        let before = self.refused_sockets.clone();
+        let applied = self.proxy.apply(self.proxy.snapshot()).await;
+        let opened = applied.opened.len();
+        self.note(applied);
+        if self.refused_sockets != before {
+            tracing::info!("{opened} more sockets are open");
+            self.manifests.forget();
+            self.read(now).await;
+        }
+    }
+
+    fn has_refused_sockets(&self) -> bool {
+        !self.refused_sockets.is_empty()
+    }
+
+    fn note(&mut self, applied: Applied) {
+        self.refused_sockets = applied.failures.iter().map(|it| (it.binding, it.into())).collect();
+    }
+
+    fn publish(&self, edition: Edition, staged: Staged, now: Timestamp) -> Arc<Published> {
+        let Staged { gateways, bindings, addresses, mut statuses, mut issues, .. } = staged;
+        let (refused_sockets, refused): (Vec<_>, Vec<_>) = self.refused_sockets.iter().cloned().unzip();
+        let unavailable = [bindings.unavailable, refused].concat();
+        for gateway in &gateways {
+            let configuration = &gateway.snapshot.configuration;
+            let addresses = addresses.get(&configuration.gateway).map(Vec::as_slice).unwrap_or_default();
+            unavailable::tell(&mut statuses, configuration, addresses, &unavailable, now);
+        }
+        issues.extend(unavailable.iter().map(|it| socket_issue(it, &edition.origins)));
+        issues.sort();
+        issues.dedup();
+        let before = self.admin.published();
+        if let Some(before) = &before {
+            transition_times::carry_over(&before.statuses, &mut statuses);
+        }
+        let published = Arc::new(Published {
+            revision: self.revision,
+            since: self.since,
+            gateways: gateways.into_iter().map(|gateway| gateway.snapshot).collect(),
+            refused_sockets,
+            statuses,
+            issues,
+            refused: edition.refused,
+        });
+        if let Some(before) = before {
+            log_issues(&before, &published);
+        }
+        self.admin.publish(Arc::clone(&published));
+        published
+    }
+
+    fn log_changes(&self, staged: &Staged) {
+        let revision = self.revision;
+        let name = |gateway: &ServedGateway| gateway.snapshot.configuration.gateway.clone();
+        for gateway in &staged.gateways {
+            let after = &gateway.snapshot;
+            match self.gateways.iter().find(|it| name(it) == name(gateway)) {
+                None if revision == Revision(1) => {}
+                None => tracing::info!(%revision, "Gateway {} added", name(gateway)),
+                Some(before) if !Arc::ptr_eq(&before.snapshot, after) => {
+                    let changes = Changes::between(&before.snapshot.configuration, &after.configuration);
+                    tracing::info!(%revision, "Gateway {}: {changes}", name(gateway));
+                }
+                Some(_) => {}
+            }
+        }
+        for gateway in &self.gateways {
+            if !staged.gateways.iter().any(|it| name(it) == name(gateway)) {
+                tracing::info!(%revision, "Gateway {} removed", name(gateway));
+            }
+        }
+    }
+}
+
+fn socket_issue(unavailable: &Unavailable, origins: &Origins) -> Issue {
+    let gateway = object_name::gateway(&unavailable.gateway);
+    Issue {
+        severity: Severity::Error,
+        position: origins.start(&gateway),
+        code: "port-unavailable".to_owned(),
+        object: Some(gateway.to_string()),
+        field: None,
+        message: unavailable.to_string(),
+        help: unavailable.help(),
+    }
+}
+
+/// Logs what is new, and what is mended.
+fn log_issues(before: &Published, after: &Published) {
+    for RefusedFile { source, serving_since, problems, .. } in &after.refused {
+        let was_refused = before.refused.iter().any(|it| it.source == *source && it.problems == *problems);
+        match serving_since {
+            _ if was_refused => {}
+            Some(_) => tracing::error!("{source} is refused, and its last good version serves on"),
+            None => tracing::error!("{source} has errors; what can be used of it is served"),
+        }
+    }
+    for RefusedFile { source, .. } in &before.refused {
+        if !after.refused.iter().any(|it| it.source == *source) {
+            tracing::info!("{source} is no longer refused");
+        }
+    }
+    let known = before.all_issues();
+    let new: Vec<_> =
+        after.all_issues().into_iter().filter(|issue| known.binary_search(issue).is_err()).collect();
+    for issue in new.iter().take(LOGGED_ISSUES) {
+        match issue.severity {
+            Severity::Error => tracing::error!("{issue}"),
+            Severity::Warning => tracing::warn!("{issue}"),
+            Severity::Note => tracing::info!("{issue}"),
+        }
+    }
+    if let Some(more) = new.len().checked_sub(LOGGED_ISSUES).filter(|more| *more > 0) {
+        tracing::warn!("{more} more problems; `portway status` shows them");
+    }
+}

@@ -1,0 +1,160 @@
+//! The life of `portway run`: start, follow changes, drain.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portway_config::Revision;
+use portway_proxy::Proxy;
+use portway_proxy::observe::{LogFormat, ObserveOptions, Observer};
+use portway_proxy::proxy::ProxyOptions;
+
+use super::error::StartError;
+use super::signals::{Asked, Signals};
+use super::stage::Settings;
+use super::{Report, Standalone, summary};
+use crate::admin::{AdminServer, AdminState};
+use crate::cli::{AccessLog, RunArgs};
+use crate::demo_backend::DemoBackends;
+use crate::issue::{self, Style};
+use crate::live::LiveManifests;
+use crate::output;
+use crate::watch::Watch;
+
+/// How often to try again to open a socket that the system refused: whoever has the port may have left.
+const OPEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Serves until a signal asks to end.
+///
+/// # Errors
+///
+/// It could not start.
+pub(crate) fn run(args: RunArgs) -> Result<(), StartError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Threads)?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: RunArgs) -> Result<(), StartError> {
+    let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    let observer = Arc::new(Observer::new(observe_options(&args), Box::new(io::stdout())));
+    let state = Arc::new(AdminState::new(Arc::clone(&observer)));
+    let admin = AdminServer::start(args.admin, Arc::clone(&state))
+        .map_err(|error| StartError::Admin { address: args.admin, error })?;
+    let grace = args.drain_timeout;
+    let mut standalone = standalone(args, Arc::clone(&state), &observer)?;
+    // Before the first reading, so that no change is missed.
+    let mut watch = Watch::new(standalone.manifests.paths());
+
+    let report = tokio::select! {
+        report = standalone.read(Timestamp::now()) => report,
+        () = signals.stop() => return Ok(()),
+    };
+    if let Some(report) = report {
+        refuse_to_start(&report)?;
+        output::print_error(&summary::of(&report, standalone.demo_backends.as_ref(), admin.address()));
+    }
+
+    loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = watch.changed() => Asked::Reload,
+            () = tokio::time::sleep(OPEN_AGAIN), if standalone.has_refused_sockets() => {
+                standalone.open_again(Timestamp::now()).await;
+                continue;
+            }
+        };
+        match asked {
+            Asked::Reload => standalone.reload().await,
+            Asked::Stop => break,
+        }
+    }
+    drain(standalone.proxy, &mut signals, grace, &state).await;
+    drop((admin, state));
+    // The last lines of the access log. Whoever else holds on to it ends with the process.
+    if let Some(observer) = Arc::into_inner(observer) {
+        observer.finish();
+    }
+    Ok(())
+}
+
+fn observe_options(args: &RunArgs) -> ObserveOptions {
+    let log = match args.access_log {
+        AccessLog::Auto if io::stdout().is_terminal() => LogFormat::Text,
+        AccessLog::Auto | AccessLog::Json => LogFormat::Json,
+        AccessLog::Text => LogFormat::Text,
+        AccessLog::Off => LogFormat::Off,
+    };
+    ObserveOptions { log, route_metrics: args.route_metrics }
+}
+
+fn standalone(
+    args: RunArgs,
+    admin: Arc<AdminState>,
+    observer: &Arc<Observer>,
+) -> Result<Standalone, StartError> {
+    let mut options = ProxyOptions::default();
+    options.workers = args.workers.map_or(options.workers, usize::from);
+    let proxy = Proxy::start(options, observer).map_err(StartError::Threads)?;
+    Ok(Standalone {
+        manifests: LiveManifests::new(args.manifests.paths),
+        demo_backends: args.demo_backends.then(DemoBackends::default),
+        settings: Settings {
+            bind: args.bind,
+            port_offset: args.port_offset,
+            trusted_hops: args.trusted_hops,
+            endpoints: args.endpoints,
+        },
+        proxy,
+        revision: Revision::default(),
+        since: Timestamp::UNIX_EPOCH,
+        gateways: Vec::new(),
+        refused_sockets: Vec::new(),
+        admin,
+    })
+}
+
+/// Where nothing of what was asked for can be had, it is better to end than to wait: whoever started this is there
+/// to see it.
+fn refuse_to_start(report: &Report) -> Result<(), StartError> {
+    let published = &report.published;
+    let error = if report.files == 0 && !published.refused.is_empty() {
+        StartError::NothingToRead
+    } else {
+        let wanted = published.gateways.iter().map(|it| it.configuration.listeners.len()).sum::<usize>();
+        if wanted == 0 || !published.open_sockets().is_empty() {
+            return Ok(());
+        }
+        StartError::NoSocket
+    };
+    output::print_error(&issue::render(&published.all_issues(), Style::default()));
+    Err(error)
+}
+
+impl Standalone {
+    async fn reload(&mut self) {
+        let revision = self.revision;
+        match self.read(Timestamp::now()).await {
+            None => tracing::debug!("no file has changed"),
+            Some(_) if self.revision == revision => {
+                tracing::info!(%revision, "files have changed; what is served is the same");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Lets requests under way end, until `grace` is over or another signal comes.
+async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, state: &AdminState) {
+    state.drain();
+    tracing::info!("draining for at most {grace:?}; another signal ends at once");
+    tokio::select! {
+        drained = proxy.drain(grace) => match drained.cut {
+            0 => tracing::info!("all connections have ended"),
+            cut => tracing::warn!("{cut} connections had not ended, and were cut"),
+        },
+        () = signals.stop() => tracing::warn!("connections are cut"),
+    }
+    proxy.shutdown();
+}

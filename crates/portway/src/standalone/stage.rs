@@ -1,0 +1,188 @@
+//! From manifests to what is to be served: everything that is done aside, before anything is changed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portway_api::manifest::Severity;
+use portway_api::{ObjectKey, Snapshot};
+use portway_config::{Configuration, NamespacedName};
+use portway_proxy::snapshot::{Binding, GatewaySnapshot, Refused};
+use portway_translate::{Controllers, Options, Statuses, Translation, translate};
+
+use super::bindings::{self, Bindings};
+use crate::demo_backend::DemoBackends;
+use crate::endpoints::{self, EndpointOption};
+use crate::issue::{Issue, Origins};
+use crate::live::Edition;
+use crate::object_name;
+
+/// What stays the same over all changes.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) bind: Vec<IpAddr>,
+    pub(crate) port_offset: u16,
+    pub(crate) trusted_hops: u8,
+    pub(crate) endpoints: Vec<EndpointOption>,
+}
+
+/// A Gateway as it is served, and what of it cannot be.
+#[derive(Clone, Debug)]
+pub(crate) struct ServedGateway {
+    pub(crate) snapshot: Arc<GatewaySnapshot>,
+    refused: Vec<Refused>,
+}
+
+/// What is to be served.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// The Gateways, the oldest first.
+    pub(crate) gateways: Vec<ServedGateway>,
+    pub(crate) bindings: Bindings,
+    /// The addresses that each Gateway asks for or gets.
+    pub(crate) addresses: BTreeMap<NamespacedName, Vec<IpAddr>>,
+    /// As translation sees it: all sockets are taken to open.
+    pub(crate) statuses: Statuses,
+    /// Everything that is wrong, but for sockets and refused files. Not sorted.
+    pub(crate) issues: Vec<Issue>,
+    pub(crate) objects: usize,
+    /// Whether anything of it differs from what is served.
+    pub(crate) is_new: bool,
+}
+
+/// Works out what is to be served. What stays as it is, is taken from `served`.
+pub(crate) fn stage(
+    edition: &Edition,
+    demo_backends: Option<&mut DemoBackends>,
+    settings: &Settings,
+    served: &[ServedGateway],
+    now: Timestamp,
+) -> Staged {
+    let mut snapshot = edition.snapshot.clone();
+    let mut told = demo_backends.map(|it| it.serve(&mut snapshot)).unwrap_or_default();
+    told.extend(endpoints::replace(&mut snapshot, &settings.endpoints));
+    let Translation { configurations, statuses, findings } = translate(&snapshot, &options(settings, now));
+
+    let configurations = by_age(configurations, &snapshot);
+    let with_addresses: Vec<_> = configurations
+        .iter()
+        .map(|it| {
+            (it, bindings::addresses(statuses.gateways.get(&object_name::key(&it.gateway)), &settings.bind))
+        })
+        .collect();
+    let bindings = bindings::plan(&with_addresses, settings.port_offset);
+    let addresses =
+        with_addresses.into_iter().map(|(it, addresses)| (it.gateway.clone(), addresses)).collect();
+
+    let mut is_new = configurations.len() != served.len();
+    let mut gateways = Vec::new();
+    for (configuration, before) in
+        configurations.into_iter().zip(served.iter().map(Some).chain(std::iter::repeat(None)))
+    {
+        let sockets = bindings.of.get(&configuration.gateway).cloned().unwrap_or_default();
+        let name = &configuration.gateway;
+        // The order of Gateways is a part of what is served: it decides who has a port.
+        is_new |= before.is_none_or(|before| before.snapshot.configuration.gateway != *name);
+        let before = served.iter().find(|it| it.snapshot.configuration.gateway == *name);
+        let (gateway, is_same) = build(configuration, sockets, before);
+        is_new |= !is_same;
+        gateways.push(gateway);
+    }
+
+    let mut issues = edition.issues.clone();
+    issues.extend(findings.iter().map(|finding| Issue::found(finding, &edition.origins)));
+    issues.extend(told.into_iter().map(option_without_effect));
+    for gateway in &gateways {
+        issues.extend(gateway.refused.iter().map(|refused| refused_issue(refused, &edition.origins)));
+    }
+    let objects = count(&edition.snapshot);
+    Staged { gateways, bindings, addresses, statuses, issues, objects, is_new }
+}
+
+fn options(settings: &Settings, now: Timestamp) -> Options {
+    Options {
+        controllers: Controllers::Any,
+        now,
+        implied_namespaces: true,
+        trusted_hops: settings.trusted_hops,
+        default_addresses: settings.bind.clone(),
+    }
+}
+
+/// The older Gateway comes first; a manifest that was never applied to a cluster names no age and is youngest.
+fn by_age(configurations: BTreeMap<ObjectKey, Configuration>, snapshot: &Snapshot) -> Vec<Configuration> {
+    let created = |key: &ObjectKey| {
+        let gateway = snapshot.gateways.get(key)?;
+        Some(gateway.metadata.creation_timestamp.as_ref()?.0)
+    };
+    let mut aged: Vec<_> = configurations.into_iter().map(|(key, it)| (created(&key), it)).collect();
+    // By namespace and name it is sorted already.
+    aged.sort_by_key(|(created, _)| created.unwrap_or(Timestamp::MAX));
+    aged.into_iter().map(|(_, configuration)| configuration).collect()
+}
+
+/// Compiles a Gateway, unless it is the same as before; returns whether it is.
+fn build(
+    configuration: Configuration,
+    bindings: Vec<Binding>,
+    before: Option<&ServedGateway>,
+) -> (ServedGateway, bool) {
+    let previous = before.map(|before| &*before.snapshot);
+    if let Some(before) = before
+        && *before.snapshot.configuration == configuration
+        && before.snapshot.bindings == bindings
+    {
+        return (before.clone(), true);
+    }
+    let (snapshot, refused) = GatewaySnapshot::build(Arc::new(configuration), bindings, previous);
+    (ServedGateway { snapshot: Arc::new(snapshot), refused }, false)
+}
+
+fn refused_issue(refused: &Refused, origins: &Origins) -> Issue {
+    match refused {
+        Refused::Routing(refused) => Issue::refused(refused, origins),
+        Refused::Tls(refused) => Issue {
+            severity: Severity::Error,
+            position: None,
+            code: "not-served".to_owned(),
+            object: None,
+            field: None,
+            message: refused.to_string(),
+            help: None,
+        },
+    }
+}
+
+fn option_without_effect(message: String) -> Issue {
+    Issue {
+        severity: Severity::Warning,
+        position: None,
+        code: "option".to_owned(),
+        object: None,
+        field: None,
+        message,
+        help: None,
+    }
+}
+
+/// The number of objects in a snapshot.
+fn count(it: &Snapshot) -> usize {
+    let cluster_scoped = it.gateway_classes.len() + it.namespaces.len() + it.cluster_trust_bundles.len();
+    let routes = it.http_routes.len()
+        + it.grpc_routes.len()
+        + it.tls_routes.len()
+        + it.tcp_routes.len()
+        + it.udp_routes.len();
+    let gateways = it.gateways.len()
+        + it.listener_sets.len()
+        + it.reference_grants.len()
+        + it.backend_tls_policies.len();
+    let core = it.services.len()
+        + it.secrets.len()
+        + it.config_maps.len()
+        + it.endpoint_slices.len()
+        + it.endpoints.len()
+        + it.deployments.len();
+    cluster_scoped + routes + gateways + core
+}

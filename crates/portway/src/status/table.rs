@@ -1,0 +1,142 @@
+//! The status as a table for people.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style as Ansi};
+use portway_api::core::Condition;
+
+use super::document::{ObjectStatus, PartStatus, Role, StatusDocument, is_good};
+use crate::issue::{self, Counts, Style};
+use crate::live::RefusedFile;
+use crate::wording::{counted, wrapped};
+
+const TITLE: Ansi = Ansi::new().bold();
+const GOOD: Ansi = AnsiColor::Green.on_default();
+const BAD: Ansi = AnsiColor::Red.on_default().bold();
+
+/// Columns of a condition's type, status and reason; longer ones push what follows to the right.
+const TYPE: usize = 14;
+const STATUS: usize = 8;
+
+/// Width where there is no terminal.
+const DEFAULT_WIDTH: usize = 100;
+
+/// The columns that a message gets at least.
+const MIN_MESSAGE: usize = 30;
+
+/// The width of the terminal.
+pub(super) fn terminal_width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns
+        .or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
+        .unwrap_or(DEFAULT_WIDTH)
+}
+
+/// The document as text.
+pub(super) fn render(document: &StatusDocument, width: usize) -> String {
+    let mut text = String::new();
+    let since = document.since.map(|since| format!(" since {since:.0}")).unwrap_or_default();
+    push(&mut text, format_args!("Portway {}, revision {}{since}\n", document.version, document.revision));
+    for file in &document.refused_files {
+        push_refused(&mut text, file);
+    }
+    if !document.objects.is_empty() {
+        let widest = document.objects.iter().flat_map(labels).map(|label| label.chars().count()).max();
+        let table = Table { name: widest.unwrap_or_default(), width };
+        table.push_row(&mut text, "OBJECT", TITLE, ["CONDITION", "STATUS", "REASON"], "");
+        document.objects.iter().for_each(|object| table.push_object(&mut text, object));
+    }
+    if !document.problems.is_empty() {
+        push(&mut text, format_args!("\n{TITLE}{}{TITLE:#}\n", Counts::of(&document.problems)));
+        text.push_str(&issue::render(&document.problems, Style { indent: "  " }));
+    }
+    text
+}
+
+fn push_refused(text: &mut String, file: &RefusedFile) {
+    let served = match file.serving_since {
+        Some(since) => format!("the version of {since:.0} serves on"),
+        None => "what can be used of it is served".to_owned(),
+    };
+    push(text, format_args!("\n{BAD}{} is refused{BAD:#} since {:.0}; {served}\n", file.source, file.since));
+    text.push_str(&issue::render(&file.problems, Style { indent: "  " }));
+}
+
+/// What stands in the first column for an object and its parts.
+fn labels(object: &ObjectStatus) -> impl Iterator<Item = String> {
+    std::iter::once(object.object.to_string()).chain(object.parts.iter().map(part_label))
+}
+
+fn part_label(part: &PartStatus) -> String {
+    match (part.role, part.attached_routes) {
+        (Role::Listener, Some(routes)) => {
+            format!(
+                "  listener {}, {}",
+                part.name,
+                counted(usize::try_from(routes).unwrap_or_default(), "route")
+            )
+        }
+        (Role::Listener, None) => format!("  listener {}", part.name),
+        (Role::Parent, _) => format!("  at {}", part.name),
+        (Role::Ancestor, _) => format!("  for {}", part.name),
+    }
+}
+
+struct Table {
+    /// Columns of the first column.
+    name: usize,
+    /// Of the terminal.
+    width: usize,
+}
+
+impl Table {
+    fn push_object(&self, text: &mut String, object: &ObjectStatus) {
+        text.push('\n');
+        self.push_conditions(text, &object.object.to_string(), &object.conditions);
+        if !object.addresses.is_empty() {
+            push(text, format_args!("  addresses: {}\n", object.addresses.join(", ")));
+        }
+        for part in &object.parts {
+            self.push_conditions(text, &part_label(part), &part.conditions);
+        }
+    }
+
+    /// The message of a condition is told where something is not well; otherwise it says little.
+    fn push_conditions(&self, text: &mut String, name: &str, conditions: &[Condition]) {
+        if conditions.is_empty() {
+            push(text, format_args!("{name}\n"));
+        }
+        for (index, condition) in conditions.iter().enumerate() {
+            let good = is_good(condition);
+            let name = if index == 0 { name } else { "" };
+            let cells = [condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()];
+            let message = if good { "" } else { condition.message.as_str() };
+            self.push_row(text, name, if good { GOOD } else { BAD }, cells, message);
+        }
+    }
+
+    fn push_row(
+        &self,
+        text: &mut String,
+        name: &str,
+        style: Ansi,
+        [kind, status, reason]: [&str; 3],
+        message: &str,
+    ) {
+        let row = format!(
+            "{name:width$}  {kind:TYPE$} {style}{status:STATUS$}{style:#} {reason}",
+            width = self.name
+        );
+        push(text, format_args!("{}\n", row.trim_end()));
+        let indent = self.name + 2;
+        let columns = self.width.saturating_sub(indent).max(MIN_MESSAGE);
+        for line in wrapped(message, columns) {
+            push(text, format_args!("{:indent$}{line}\n", ""));
+        }
+    }
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(arguments);
+}
