@@ -115,3 +115,26 @@ impl Size {
 fn exceeded(place: Place, message: String) -> Fault {
     Fault::new(ProblemCode::LimitExceeded, place, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_ends_where_its_limits_are() {
+        let mut budget = Budget::of_a_source();
+        assert_eq!(budget.take_nodes(limits::MAX_NODES, Place::START), Ok(()));
+        assert_eq!(
+            budget.take_nodes(1, Place::START).map_err(|fault| fault.message),
+            Err("more than 2000000 values in one file".to_owned())
+        );
+        let size = Size { nodes: limits::MAX_ALIAS_NODES, bytes: limits::MAX_ALIAS_BYTES };
+        assert_eq!(budget.take_copy(size, Place::START), Ok(()));
+        for size in [Size { nodes: 1, bytes: 0 }, Size { nodes: 0, bytes: 1 }] {
+            let fault = budget.take_copy(size, Place::START).map_err(|fault| fault.code);
+            assert_eq!(fault, Err(ProblemCode::LimitExceeded));
+        }
+        assert_eq!(Budget::check_depth(limits::MAX_DEPTH, Place::START), Ok(()));
+        assert!(Budget::check_depth(limits::MAX_DEPTH + 1, Place::START).is_err());
+    }
+}

@@ -55,6 +55,11 @@ impl FieldPath {
         self.0.is_empty()
     }
 
+    /// Whether this is the other path, or leads on from it.
+    pub fn starts_with(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// This path with one more segment.
     #[must_use]
     pub fn child(&self, segment: impl Into<Segment>) -> Self {

@@ -1,7 +1,7 @@
 //! The kinds that Portway reads, and what is made of others.
 
 use super::{
-    decode::decode,
+    decode::{Decoded, decode_what_fits},
     field_path::FieldPath,
     origin::Document,
     problem::{Problem, ProblemCode, Severity},
@@ -29,7 +29,7 @@ pub(super) struct Kind {
     pub(super) kind: &'static str,
     /// The versions that are read, the preferred one first.
     versions: &'static [&'static str],
-    decode: fn(&Document) -> (Option<Object>, Vec<Problem>),
+    decode: fn(&Document) -> Decoded<Object>,
 }
 
 /// A kind of the Gateway API, by the variant of [`Object`] and the type of its spec.
@@ -39,10 +39,7 @@ macro_rules! gateway_api {
             group: <$spec>::GROUP,
             kind: <$spec>::KIND,
             versions: <$spec>::VERSIONS,
-            decode: |document| {
-                let (object, problems) = decode::<Resource<$spec>>(document);
-                (object.map(Object::$variant), problems)
-            },
+            decode: |document| decode_what_fits::<Resource<$spec>>(document).map(Object::$variant),
         }
     };
 }
@@ -54,10 +51,7 @@ macro_rules! kubernetes {
             group: $group,
             kind: stringify!($variant),
             versions: $versions,
-            decode: |document| {
-                let (object, problems) = decode(document);
-                (object.map(Object::$variant), problems)
-            },
+            decode: |document| decode_what_fits(document).map(Object::$variant),
         }
     };
 }
@@ -104,7 +98,7 @@ impl Kind {
     }
 
     /// Reads a document of the kind.
-    pub(super) fn decode(&self, document: &mut Document) -> (Option<Object>, Vec<Problem>) {
+    pub(super) fn decode(&self, document: &mut Document) -> Decoded<Object> {
         if self.group != GATEWAY_GROUP {
             // `k8s-openapi` takes the preferred version only, and does not keep it.
             document.value["apiVersion"] = self.api_version(self.versions[0]).into();

@@ -31,17 +31,30 @@ use super::{
 /// A field that the type does not have is a problem, but the object is read without it, as an API server does. A field
 /// that is `null` counts as absent.
 pub fn decode<T: DeserializeOwned>(document: &Document) -> (Option<T>, Vec<Problem>) {
+    let Decoded { object, left_out, problems } = decode_what_fits(document);
+    (object.filter(|_| left_out.is_empty()), problems)
+}
+
+/// As much of an object as fits its type.
+#[derive(Debug)]
+pub(super) struct Decoded<T> {
+    /// The object, where what is left of it fits.
+    pub(super) object: Option<T>,
+    /// What does not fit and is left out.
+    pub(super) left_out: Vec<FieldPath>,
+    /// What is wrong.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Reads a document as a `T`, without what does not fit.
+pub(super) fn decode_what_fits<T: DeserializeOwned>(document: &Document) -> Decoded<T> {
     let mut problems = Vec::new();
     let mut left_out = Vec::new();
-    loop {
+    let (object, unknown) = loop {
         let unknown = RefCell::new(Vec::new());
         let cursor = Cursor::root(&document.value, &left_out, &unknown);
         let mismatch = match T::deserialize(cursor) {
-            Ok(object) => {
-                problems.extend(unknown.into_inner().into_iter().map(|field| unknown_field(document, field)));
-                problems.sort_by(|a, b| a.position.cmp(&b.position));
-                return (left_out.is_empty().then_some(object), problems);
-            }
+            Ok(object) => break (Some(object), unknown),
             Err(mismatch) => mismatch,
         };
         let path = mismatch.path.clone().unwrap_or_default();
@@ -52,11 +65,18 @@ pub fn decode<T: DeserializeOwned>(document: &Document) -> (Option<T>, Vec<Probl
             problems.push(report(document, mismatch, &path));
         }
         if path.is_root() || left_out.contains(&path) || problems.len() >= limits::MAX_TYPE_PROBLEMS {
-            problems.extend(unknown.into_inner().into_iter().map(|field| unknown_field(document, field)));
-            problems.sort_by(|a, b| a.position.cmp(&b.position));
-            return (None, problems);
+            break (None, unknown);
         }
         left_out.push(path);
+    };
+    problems.extend(unknown.into_inner().into_iter().map(|field| unknown_field(document, field)));
+    problems.sort_by(|a, b| a.position.cmp(&b.position));
+    Decoded { object, left_out, problems }
+}
+
+impl<T> Decoded<T> {
+    pub(super) fn map<U>(self, into: impl FnOnce(T) -> U) -> Decoded<U> {
+        Decoded { object: self.object.map(into), left_out: self.left_out, problems: self.problems }
     }
 }
 
