@@ -27,6 +27,9 @@ mod target;
 mod tunnel;
 mod upgrade;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

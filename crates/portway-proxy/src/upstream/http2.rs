@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use http::uri::{Authority, Scheme};
+use http::{Uri, header};
 use hyper::Request;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,6 +32,7 @@ pub(super) async fn send(
     mut request: Request<RequestBody>,
     limits: &Limits,
 ) -> Result<Sent, UpstreamError> {
+    to_http2(&mut request, backend.is_tls());
     let endpoint = Rc::clone(&in_flight.endpoint);
     let mut may_be_stale = true;
     loop {
@@ -61,6 +64,16 @@ pub(super) async fn send(
             },
         }
     }
+}
+
+/// Says scheme and authority as HTTP/2 says them (RFC 9113, section 8.3.1): instead of `Host`.
+fn to_http2(request: &mut Request<RequestBody>, tls: bool) {
+    let Some(host) = request.headers_mut().remove(header::HOST) else { return };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+    // Without an authority hyper refuses the request, and the client is told so.
+    parts.authority = Authority::from_maybe_shared(host).ok();
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// A connection with room for a stream. `may_be_stale` is cleared when it is a new one.

@@ -72,13 +72,11 @@ where
 
 /// `half_close` stays off: a client that closes its side gives its request up, as with nginx and Envoy,
 /// and the request to the backend is cancelled. Header timeouts are [`watchdog`]'s: hyper's would need a
-/// timer for each request and would close idle connections, too.
+/// timer for each request and would close idle connections, too. `pipeline_flush` stays off: it keeps what
+/// was written from being flushed when the connection ends or switches protocols with bytes unread.
 fn http1_builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .header_read_timeout(None)
-        .max_buf_size(limits.request_header_bytes.max(LEAST_BUFFER))
-        .pipeline_flush(true);
+    builder.header_read_timeout(None).max_buf_size(limits.request_header_bytes.max(LEAST_BUFFER));
     if limits.request_headers != 100 {
         builder.max_headers(limits.request_headers);
     }
