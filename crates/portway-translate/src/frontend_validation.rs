@@ -30,6 +30,14 @@ struct Checked {
     faults: Vec<(Reason, Finding)>,
 }
 
+impl Checked {
+    /// A setting that lets nobody in.
+    fn unusable(error: Finding) -> Self {
+        let validation = ClientValidation { trust: Vec::new(), mode: ClientValidationMode::AllowValidOnly };
+        Self { validation, faults: vec![(Reason::InvalidCACertificateRef, error)] }
+    }
+}
+
 impl FrontendValidation {
     /// Reads `spec.tls.frontend` and resolves its references.
     pub(crate) fn read(context: &Context<'_>, gateway: &Gateway, out: &mut Output) -> Self {
@@ -54,15 +62,21 @@ impl FrontendValidation {
                 ));
                 continue;
             };
-            if it.ports.insert(port, checked).is_some() {
-                let message = format!("port {port} is set twice; the last one counts");
-                out.find(finding(
+            if it.ports.contains_key(&port) {
+                // Which one is meant nobody can tell, so none is: the port is closed rather than open by mistake.
+                let message = format!("port {port} is set twice");
+                let error = finding(
                     gateway,
                     Severity::Error,
                     FindingCode::InvalidValue,
                     format!("{field}.port"),
                     message,
-                ));
+                );
+                let error = error.with_help("leave one setting for each port");
+                it.ports.insert(port, Some(Checked::unusable(error.clone())));
+                out.find(error);
+            } else {
+                it.ports.insert(port, checked);
             }
         }
         it
