@@ -1,6 +1,7 @@
 //! Validation of client certificates, which a Gateway sets for all HTTPS listeners of a port (GEP-91).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use portway_api::Gateway;
 use portway_api::gateway::{FrontendTlsValidation, FrontendValidationMode, TlsConfig};
@@ -32,9 +33,9 @@ struct Checked {
 
 impl Checked {
     /// A setting that lets nobody in.
-    fn unusable(error: Finding) -> Self {
+    fn unusable() -> Self {
         let validation = ClientValidation { trust: Vec::new(), mode: ClientValidationMode::AllowValidOnly };
-        Self { validation, faults: vec![(Reason::InvalidCACertificateRef, error)] }
+        Self { validation, faults: Vec::new() }
     }
 }
 
@@ -51,35 +52,33 @@ impl FrontendValidation {
         for (index, entry) in frontend.per_port.iter().enumerate() {
             let field = format!("spec.tls.frontend.perPort[{index}]");
             let checked = check(context, gateway, &entry.tls, &format!("{field}.tls"), out);
-            let Some(port) = u16::try_from(entry.port).ok().filter(|port| *port != 0) else {
-                let message = format!("{} is not a port", entry.port);
-                out.find(finding(
-                    gateway,
-                    Severity::Error,
-                    FindingCode::InvalidValue,
-                    format!("{field}.port"),
-                    message,
-                ));
-                continue;
-            };
-            if it.ports.contains_key(&port) {
-                // Which one is meant nobody can tell, so none is: the port is closed rather than open by mistake.
-                let message = format!("port {port} is set twice");
-                let error = finding(
-                    gateway,
-                    Severity::Error,
-                    FindingCode::InvalidValue,
-                    format!("{field}.port"),
-                    message,
-                );
-                let error = error.with_help("leave one setting for each port");
-                it.ports.insert(port, Some(Checked::unusable(error.clone())));
-                out.find(error);
-            } else {
-                it.ports.insert(port, checked);
+            if let Err((message, help)) = it.add(entry.port, checked) {
+                let code = FindingCode::InvalidValue;
+                let error = finding(gateway, Severity::Error, code, format!("{field}.port"), message);
+                out.find(error.with_help(help));
             }
         }
         it
+    }
+
+    /// Adds the setting of a port. Where there is one already, nobody can tell which is meant: the
+    /// port is closed rather than open by mistake.
+    fn add(&mut self, port: i32, checked: Option<Checked>) -> Result<(), (String, &'static str)> {
+        let valid = u16::try_from(port).ok().filter(|it| *it != 0);
+        let port = valid.ok_or_else(|| (format!("{port} is not a port"), "use a number from 1 to 65535"))?;
+        match self.ports.entry(port) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(checked);
+                Ok(())
+            }
+            Entry::Occupied(mut occupied) => {
+                occupied.insert(Some(Checked::unusable()));
+                Err((
+                    format!("port {port} is set twice, so no client is let in"),
+                    "leave one setting for each port",
+                ))
+            }
+        }
     }
 
     /// Whether clients without a valid certificate are let through somewhere.

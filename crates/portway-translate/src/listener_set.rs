@@ -10,7 +10,7 @@ use portway_api::{Gateway, ListenerSet, ObjectKey};
 use crate::condition::Conditions;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity, kind_of_group};
-use crate::listener::{AllowedNamespaces, GatewayView, ListenerView, finish};
+use crate::listener::{AllowedNamespaces, GatewayView, ListenerView, Owner, finish};
 use crate::precedence::Precedence;
 use crate::reason::{ConditionType, Reason};
 
@@ -88,22 +88,35 @@ fn error(set: &ListenerSet, code: FindingCode, message: String) -> Finding {
 /// Writes the statuses of a Gateway's ListenerSets, and returns how many are attached.
 pub(crate) fn finish(gateway: &mut GatewayView<'_>, programmed: bool, out: &mut Output) -> usize {
     let sets = std::mem::take(&mut gateway.listener_sets);
+    let listeners = by_set(gateway);
     let mut attached = 0;
     for mut view in sets {
-        let listeners: Vec<_> = gateway.listeners_of_set(&view.set.key()).collect();
+        let key = (view.set.namespace(), view.set.name());
+        let listeners = listeners.get(&key).map(Vec::as_slice).unwrap_or_default();
         if view.allowed {
-            summarize(&mut view.conditions, gateway, &listeners, programmed);
+            summarize(&mut view.conditions, gateway, listeners, programmed);
         }
         if view.conditions.is_true(ConditionType::Accepted) {
             attached += 1;
         }
         let previous = view.set.status.as_ref();
         let status = out.statuses.listener_sets.entry(view.set.key()).or_default();
-        status.listeners = finish::statuses(&listeners, previous.map(|it| it.listeners.as_slice()));
+        status.listeners = finish::statuses(listeners, previous.map(|it| it.listeners.as_slice()));
         let previous = previous.map(|it| it.conditions.as_slice()).unwrap_or_default();
         status.conditions = view.conditions.finish(previous);
     }
     attached
+}
+
+/// The listeners of each ListenerSet, by its namespace and name. A Gateway may have thousands of sets.
+fn by_set<'v, 'a>(gateway: &'v GatewayView<'a>) -> BTreeMap<(&'a str, &'a str), Vec<&'v ListenerView<'a>>> {
+    let mut sets: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for listener in &gateway.listeners {
+        if let Owner::ListenerSet(set) = listener.owner {
+            sets.entry((set.namespace(), set.name())).or_default().push(listener);
+        }
+    }
+    sets
 }
 
 fn summarize(

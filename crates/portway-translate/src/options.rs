@@ -19,7 +19,11 @@ pub struct Options {
     pub implied_namespaces: bool,
     /// See [`portway_config::configuration::Settings::trusted_hops`].
     pub trusted_hops: u8,
-    /// Where Gateways without `spec.addresses` are served, for their status; empty leaves them unassigned.
+    /// Where Gateways are served, for their status. One that asks for other addresses in
+    /// `spec.addresses` does not get them, and where it gets none of them it is not served; unless
+    /// all of these are loopback addresses, where nothing is exposed. An unspecified address
+    /// (`0.0.0.0`, `::`) stands for each of its family. Empty: whoever provisions assigns addresses
+    /// later, and static ones are taken to be had.
     pub default_addresses: Vec<std::net::IpAddr>,
 }
 

@@ -53,13 +53,6 @@ impl<'a> GatewayView<'a> {
     pub(crate) fn own_listeners(&self) -> impl Iterator<Item = &ListenerView<'a>> {
         self.listeners.iter().filter(|it| matches!(it.owner, Owner::Gateway(_)))
     }
-
-    /// The listeners that the ListenerSet `key` adds.
-    pub(crate) fn listeners_of_set(&self, key: &ObjectKey) -> impl Iterator<Item = &ListenerView<'a>> {
-        self.listeners
-            .iter()
-            .filter(move |it| matches!(it.owner, Owner::ListenerSet(set) if set.key() == *key))
-    }
 }
 
 /// Whose listener it is.

@@ -1,4 +1,7 @@
 //! The objects of a manifest. What cannot be read fails the test.
+//!
+//! They are read as they stand, without the rules that an API server has for them: translation must
+//! not rely on somebody else having looked.
 
 use portway_api::Object;
 use portway_api::manifest::{Document, Problem, Source, decode, parse};

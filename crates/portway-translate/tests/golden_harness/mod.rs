@@ -60,7 +60,7 @@ impl Case {
         let values = values.split_whitespace();
         match name.trim() {
             "controllers" => {
-                self.options.controllers = Controllers::Named(values.map(str::to_owned).collect())
+                self.options.controllers = Controllers::Named(values.map(str::to_owned).collect());
             }
             "default-addresses" => {
                 self.options.default_addresses = values.map(|it| it.parse().unwrap()).collect();
