@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod demo_backend;
 mod endpoints;
+mod explain;
 mod issue;
 mod live;
 mod log;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
             standalone::run(args).map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS)
         }
         Command::Check(args) => check::run(&args),
-        Command::Explain(_) => failure("explain", "this command is not there yet"),
+        Command::Explain(args) => explain::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Completions { shell } => {
             shell::completions(shell);

@@ -23,7 +23,7 @@ use std::borrow::Cow;
 /// The path cannot be normalised safely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the path cannot be normalised safely")]
-pub(crate) struct BadPath;
+pub struct BadPath;
 
 /// What a byte of a path means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ const fn class_of(byte: u8) -> Class {
 }
 
 /// The canonical form of `path`; borrowed when it is canonical already.
-pub(crate) fn canonical_path(path: &str) -> Result<Cow<'_, str>, BadPath> {
+pub fn canonical_path(path: &str) -> Result<Cow<'_, str>, BadPath> {
     let bytes = path.as_bytes();
     if bytes.first() != Some(&b'/') {
         return Err(BadPath);

@@ -10,7 +10,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub(crate) use self::explain::{ExplainArgs, RequestArgs};
+pub(crate) use self::explain::{AskedRequest, ExplainArgs};
 pub(crate) use self::run::{AccessLog, RunArgs};
 
 /// Where a running Portway answers questions about itself, unless it is told otherwise.
@@ -145,6 +145,7 @@ Examples:
 mod tests {
     use clap::CommandFactory;
 
+    use super::explain::RequestArgs;
     use super::*;
 
     #[test]

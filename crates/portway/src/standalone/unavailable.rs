@@ -120,7 +120,7 @@ fn tell_owners(
 }
 
 /// Sets a condition to false.
-fn set(conditions: &mut Vec<Condition>, kind: ConditionType, reason: Reason, message: &str, now: Timestamp) {
+fn set(conditions: &mut [Condition], kind: ConditionType, reason: Reason, message: &str, now: Timestamp) {
     let condition = conditions.iter_mut().find(|it| it.type_ == kind.as_str());
     let Some(condition) = condition else { return };
     if condition.status != "False" {

@@ -37,7 +37,7 @@ impl Notices {
     pub(super) async fn next(&mut self) {
         if self.received.recv().await.is_none() {
             // The other end lives in our watcher.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
