@@ -14,7 +14,8 @@ use crate::route::Fault;
 pub struct Backend {
     /// Key.
     pub key: BackendKey,
-    /// TLS towards it.
+    /// TLS towards it. Not for a connection that a listener passes through
+    /// ([`crate::ListenerProtocol::TlsPassthrough`]): that one is encrypted by its client already.
     pub tls: BackendTls,
 }
 

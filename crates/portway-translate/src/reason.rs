@@ -158,6 +158,8 @@ words! {
         InvalidKind,
         /// ResolvedRefs, false (route): a backend does not exist.
         BackendNotFound,
+        /// ResolvedRefs, false (route): the BackendTLSPolicy of a backend is invalid, so that no connection may be made.
+        InvalidBackendTLSPolicy,
 
         /// Accepted, false (policy): another policy wins.
         Conflicted,

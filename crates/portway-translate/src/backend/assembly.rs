@@ -12,11 +12,11 @@ use portway_config::backend::{Backend, BackendTls, BackendTlsSettings, Endpoints
 use portway_config::key::{BackendKey, BackendProtocol, EndpointsKey};
 use portway_config::route::{Fault, FaultReason};
 
-use super::checked_policy::{self, CheckedPolicy};
 use super::claims;
 use super::endpoints::EndpointsIndex;
 use super::policy_status::{MAX_ANCESTORS, ancestor_status};
-use super::{service, uses};
+use super::service::{self, Transport};
+use super::uses;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::listener::GatewayView;
@@ -29,7 +29,6 @@ pub(crate) struct Assembly<'c, 'a> {
     index: EndpointsIndex<'a>,
     /// Endpoints of all Gateways: what several use is shared.
     endpoints: BTreeMap<EndpointsKey, Arc<Endpoints>>,
-    policies: BTreeMap<ObjectKey, CheckedPolicy>,
     ancestors: BTreeMap<ObjectKey, Vec<PolicyAncestorStatus>>,
     findings: Vec<Finding>,
 }
@@ -37,12 +36,10 @@ pub(crate) struct Assembly<'c, 'a> {
 impl<'c, 'a> Assembly<'c, 'a> {
     /// Before the first Gateway.
     pub(crate) fn new(context: &'c Context<'a>) -> Self {
-        let policies = context.snapshot.backend_tls_policies.iter();
         Self {
             context,
             index: EndpointsIndex::new(context.snapshot),
             endpoints: BTreeMap::new(),
-            policies: policies.map(|(key, it)| (key.clone(), checked_policy::check(context, it))).collect(),
             ancestors: BTreeMap::new(),
             findings: Vec::new(),
         }
@@ -109,9 +106,8 @@ impl<'c, 'a> Assembly<'c, 'a> {
         without_room: &BTreeSet<ObjectKey>,
         configuration: &mut Configuration,
     ) -> BackendTls {
-        let port = self.service(&key.endpoints).and_then(|service| {
-            service::ports(service).find(|port| port.port == i32::from(key.endpoints.port))
-        });
+        let service = self.service(&key.endpoints);
+        let port = service.and_then(|it| service::port(it, key.endpoints.port, Transport::Tcp));
         let claim = self.context.backend_tls.claim(&service_key(&key.endpoints), port);
         // There is no TLS over datagrams here (GEP-1897: BackendTLSPolicy applies to TCP traffic only).
         let Some(claim) = claim.filter(|_| key.protocol != BackendProtocol::Udp) else {
@@ -121,17 +117,16 @@ impl<'c, 'a> Assembly<'c, 'a> {
         if without_room.contains(&policy) {
             return BackendTls::Refused(no_room(&policy));
         }
-        match self.policies.get(&policy) {
-            Some(CheckedPolicy { settings: Ok(settings), bundles, .. }) => {
-                for bundle in bundles {
+        let checked = self.context.backend_tls.checked(self.context, claim.policy);
+        match &checked.settings {
+            Ok(settings) => {
+                for bundle in &checked.bundles {
                     configuration.trust_bundles.insert(bundle.key.clone(), Arc::clone(bundle));
                 }
                 let client_certificate = self.client_certificate(gateway, configuration);
                 BackendTls::Tls(BackendTlsSettings { client_certificate, ..settings.clone() })
             }
-            Some(CheckedPolicy { settings: Err(fault), .. }) => BackendTls::Refused(fault.clone()),
-            // Each policy of the snapshot has been checked.
-            None => BackendTls::Plain,
+            Err(fault) => BackendTls::Refused(fault.clone()),
         }
     }
 
@@ -157,12 +152,8 @@ impl<'c, 'a> Assembly<'c, 'a> {
     ) -> BTreeSet<ObjectKey> {
         let mut without_room = BTreeSet::new();
         for (key, verdict) in claims::judge(self.context, keys.iter()) {
-            let snapshot = self.context.snapshot;
-            let (Some(policy), Some(checked)) =
-                (snapshot.backend_tls_policies.get(&key), self.policies.get(&key))
-            else {
-                continue;
-            };
+            let Some(policy) = self.context.snapshot.backend_tls_policies.get(&key) else { continue };
+            let checked = self.context.backend_tls.checked(self.context, policy);
             self.findings.extend(verdict.problems.findings(&ObjectRef::of(&**policy)));
             let controller = gateway.class.spec.controller_name.as_str();
             let present = self.ancestors.entry(key.clone()).or_default();
@@ -172,16 +163,15 @@ impl<'c, 'a> Assembly<'c, 'a> {
                 continue;
             }
             let ancestor = reference_to_gateway(&gateway.key);
-            present.push(ancestor_status(self.context, policy, checked, &verdict, ancestor, controller));
+            present.push(ancestor_status(self.context, policy, &checked, &verdict, ancestor, controller));
         }
         without_room
     }
 
     fn find_in_policy(&mut self, key: &ObjectKey, policy: &BackendTlsPolicy) {
         let object = ObjectRef::of(policy);
-        if let Some(checked) = self.policies.get(key) {
-            self.findings.extend(checked.problems.findings(&object));
-        }
+        let checked = self.context.backend_tls.checked(self.context, policy);
+        self.findings.extend(checked.problems.findings(&object));
         for (index, target) in policy.spec.target_refs.iter().enumerate() {
             let field = format!("spec.targetRefs[{index}]");
             let service = ObjectKey::new(policy.namespace(), target.name.as_str());

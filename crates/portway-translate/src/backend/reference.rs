@@ -42,7 +42,12 @@ pub(crate) fn target(
     problems: &mut Problems,
 ) -> BackendTarget {
     match resolve(context, referrer, reference, traffic) {
-        Ok(key) => BackendTarget::Backend(key),
+        Ok((key, refusal)) => {
+            problems.unresolved.extend(
+                refusal.map(|why| Problem::new(Reason::InvalidBackendTLSPolicy, &field.field("name"), why)),
+            );
+            BackendTarget::Backend(key)
+        }
         Err(Unresolved { reason, field: name, message, help }) => {
             let fault = Fault { reason: fault_reason(reason), message: Arc::from(message.as_str()) };
             problems.unresolved.push(Problem { help, ..Problem::new(reason, &field.field(name), message) });
@@ -60,12 +65,14 @@ fn fault_reason(reason: Reason) -> FaultReason {
     }
 }
 
+/// The backend, and why no connection to it may be made: its BackendTLSPolicy is invalid. Such a
+/// backend stays what it is, since its configuration refuses connections.
 fn resolve(
     context: &Context<'_>,
     referrer: Referrer<'_>,
     reference: &BackendObjectReference,
     traffic: Traffic,
-) -> Result<BackendKey, Unresolved> {
+) -> Result<(BackendKey, Option<String>), Unresolved> {
     check_kind(reference)?;
     let namespace = reference.namespace.as_deref().unwrap_or(referrer.namespace);
     // Before anything is looked up: without a grant nobody may learn here whether the Service exists.
@@ -83,13 +90,17 @@ fn resolve(
         Some(listed_port(service, &key, number, traffic)?)
     };
     let app_protocol = port.and_then(|port| port.app_protocol.as_deref());
-    let has_tls_policy = context.backend_tls.claim(&key, port).is_some();
-    let protocol = backend_protocol(traffic, app_protocol, has_tls_policy).map_err(|why| {
+    let claim = context.backend_tls.claim(&key, port);
+    let protocol = backend_protocol(traffic, app_protocol, claim.is_some()).map_err(|why| {
         let message = format!("port {number} of Service {key} cannot be used: {why}");
         Unresolved::new(Reason::UnsupportedProtocol, "port", message)
     })?;
+    // A TLSRoute may pass through what its client encrypted, which no policy is asked for.
+    let claim = claim.filter(|_| matches!(traffic, Traffic::Http | Traffic::Grpc));
+    let checked = claim.map(|claim| context.backend_tls.checked(context, claim.policy));
+    let refusal = checked.and_then(|it| it.settings.as_ref().err().map(|fault| fault.message.to_string()));
     let service = NamespacedName::new(namespace, reference.name.as_str());
-    Ok(BackendKey { endpoints: EndpointsKey { service, port: number }, protocol })
+    Ok((BackendKey { endpoints: EndpointsKey { service, port: number }, protocol }, refusal))
 }
 
 fn check_kind(reference: &BackendObjectReference) -> Result<(), Unresolved> {

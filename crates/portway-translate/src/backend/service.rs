@@ -30,6 +30,11 @@ pub(crate) fn ports(service: &Service) -> impl Iterator<Item = &ServicePort> {
     service.spec.iter().flat_map(|spec| spec.ports.iter().flatten())
 }
 
+/// The port of a Service with this number and protocol.
+pub(crate) fn port(service: &Service, number: u16, transport: Transport) -> Option<&ServicePort> {
+    ports(service).find(|port| port.port == i32::from(number) && protocol(port) == transport)
+}
+
 /// Protocol of a port.
 pub(crate) fn protocol(port: &ServicePort) -> Transport {
     protocol_or_default(port.protocol.as_deref())

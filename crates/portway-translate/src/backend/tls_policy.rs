@@ -1,10 +1,14 @@
 //! Which BackendTLSPolicy is for which port of a Service (GEP-1897, GEP-713).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use portway_api::core::ServicePort;
 use portway_api::{BackendTlsPolicy, ObjectKey, Snapshot};
 
+use super::checked_policy::{self, CheckedPolicy};
+use crate::context::Context;
 use crate::precedence::Precedence;
 
 /// All BackendTLSPolicies, by the Service that they are for.
@@ -12,6 +16,8 @@ use crate::precedence::Precedence;
 pub(crate) struct BackendTlsPolicies<'a> {
     /// For each Service the claims on it, the one with the highest precedence first.
     by_service: BTreeMap<ObjectKey, Vec<Claim<'a>>>,
+    /// What policies came to that were looked at.
+    checked: RefCell<BTreeMap<ObjectKey, Rc<CheckedPolicy>>>,
 }
 
 /// That a policy is for a Service, or for one port of it.
@@ -42,7 +48,18 @@ impl<'a> BackendTlsPolicies<'a> {
             claims
                 .sort_by(|a, b| Precedence::of(&a.policy.metadata).cmp(&Precedence::of(&b.policy.metadata)));
         }
-        Self { by_service }
+        Self { by_service, checked: RefCell::default() }
+    }
+
+    /// What a policy comes to.
+    pub(crate) fn checked(&self, context: &Context<'_>, policy: &BackendTlsPolicy) -> Rc<CheckedPolicy> {
+        let key = policy.key();
+        if let Some(known) = self.checked.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let checked = Rc::new(checked_policy::check(context, policy));
+        self.checked.borrow_mut().insert(key, Rc::clone(&checked));
+        checked
     }
 
     /// The claims on a Service, the one with the highest precedence first.

@@ -110,6 +110,10 @@ fn is_yaml(path: &Path) -> bool {
 fn check(directory: &Path, file: &Path) {
     let case = Case::read(file);
     let translation = translate(&case.snapshot, &case.options);
+    for configuration in translation.configurations.values() {
+        let (_, refused) = portway_route::Router::compile(configuration);
+        assert!(refused.is_empty(), "{}: the matcher cannot serve {refused:?}", file.display());
+    }
     let report = report::Report::new(&translation);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(directory);
