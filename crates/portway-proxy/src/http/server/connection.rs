@@ -139,6 +139,11 @@ impl ClientConnection {
             return;
         };
         tracing::debug!(peer = %self.info.peer, %error, "connection refused");
+        self.record_refusal(reason);
+    }
+
+    /// Records that the connection was refused before there was a request.
+    pub(super) fn record_refusal(&self, reason: Reason) {
         self.worker.recorder.connection(&L4Record {
             start: self.start,
             revision: self.worker.snapshot.load().revision,

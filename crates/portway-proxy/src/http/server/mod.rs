@@ -17,10 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::client_io::ClientIo;
 pub(super) use self::connection::{ClientConnection, Place};
 use self::executor::LocalExecutor;
+use self::preface::Spoken;
 use super::ConnectionInfo;
 use super::handle::handle;
 use crate::connection::DrainSignal;
 use crate::limits::Limits;
+use crate::reason::Reason;
 use crate::worker::Worker;
 
 /// Resets of streams that a client may have caused and not yet been answered for (CVE-2023-44487).
@@ -44,8 +46,10 @@ where
     let mut io = ClientIo::new(io, connection.received());
     let http2 = match connection.info.tls.as_ref().map(|tls| tls.http2) {
         Some(http2) => http2,
-        None => match preface::is_http2(&mut io, connection.worker.limits.request_header_timeout).await {
-            Some(http2) => http2,
+        None => match preface::spoken(&mut io, connection.worker.limits.request_header_timeout).await {
+            Some(Spoken::Http1) => false,
+            Some(Spoken::Http2) => true,
+            Some(Spoken::Unknown) => return connection.record_refusal(Reason::BadRequest),
             // It closed or kept silent; there is nothing to serve and nothing to say.
             None => return,
         },

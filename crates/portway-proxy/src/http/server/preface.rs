@@ -1,4 +1,5 @@
-//! HTTP/2 with prior knowledge: a clear-text connection that begins with the preface (RFC 9113, section 3.4).
+//! What a clear-text connection speaks, by its first bytes: HTTP/2 with prior knowledge begins with a
+//! preface (RFC 9113, section 3.4), HTTP/1 with a line that ends in its version.
 
 use std::time::Duration;
 
@@ -9,28 +10,57 @@ use super::client_io::ClientIo;
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Whether the connection begins with the preface of HTTP/2; none when it ends, or stays undecided for
-/// too long. What was read is given back.
-pub(super) async fn is_http2<I>(io: &mut ClientIo<I>, timeout: Duration) -> Option<bool>
+/// As much as is read at once to find out.
+const BEGIN: usize = 256;
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1,
+    Http2,
+    /// Its first line is not one of HTTP/1. An answer in HTTP/1 would only confuse: a client of HTTP/2 whose
+    /// preface is broken would take it for a frame.
+    Unknown,
+}
+
+/// What the connection speaks; none when it ends, or stays undecided for too long. What was read is given
+/// back.
+pub(super) async fn spoken<I>(io: &mut ClientIo<I>, timeout: Duration) -> Option<Spoken>
 where
     I: AsyncRead + Unpin,
 {
-    let mut begin = [0; PREFACE.len()];
-    let (length, http2) = tokio::time::timeout(timeout, read(io, &mut begin)).await.ok()??;
+    let mut begin = [0; BEGIN];
+    let (length, spoken) = tokio::time::timeout(timeout, read(io, &mut begin)).await.ok()??;
     io.unread(Bytes::copy_from_slice(begin.get(..length)?));
-    Some(http2)
+    Some(spoken)
 }
 
-async fn read<I: AsyncRead + Unpin>(io: &mut I, begin: &mut [u8; 24]) -> Option<(usize, bool)> {
+async fn read<I: AsyncRead + Unpin>(io: &mut I, begin: &mut [u8; BEGIN]) -> Option<(usize, Spoken)> {
     let mut length = 0;
-    while length < PREFACE.len() {
+    loop {
         let read = io.read(&mut begin[length..]).await.ok().filter(|&read| read > 0)?;
         length += read;
-        if begin[..length] != PREFACE[..length] {
-            return Some((length, false));
+        let compared = length.min(PREFACE.len());
+        if begin[..compared] != PREFACE[..compared] {
+            return Some((length, by_first_line(&begin[..length])));
+        }
+        if compared == PREFACE.len() {
+            return Some((length, Spoken::Http2));
         }
     }
-    Some((length, true))
+}
+
+/// A first line that is not complete is left to the parser of HTTP/1, with its limits.
+fn by_first_line(begin: &[u8]) -> Spoken {
+    // Empty lines before the first are allowed (RFC 9112, section 2.2).
+    let mut lines = begin.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let complete = begin.contains(&b'\n') && begin.trim_ascii_start().contains(&b'\n');
+    match lines.find(|line| !line.is_empty()) {
+        Some(line) if complete && !(line.ends_with(b"HTTP/1.1") || line.ends_with(b"HTTP/1.0")) => {
+            Spoken::Unknown
+        }
+        _ => Spoken::Http1,
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    async fn decided(pieces: &[&[u8]]) -> Option<(bool, Vec<u8>)> {
+    async fn decided(pieces: &[&[u8]]) -> Option<(Spoken, Vec<u8>)> {
         let (mut client, server) = tokio::io::duplex(64);
         let mut io = ClientIo::new(server, Arc::default());
         let write = async {
@@ -51,21 +81,26 @@ mod tests {
             }
             drop(client);
         };
-        let (http2, ()) = tokio::join!(is_http2(&mut io, Duration::from_secs(1)), write);
+        let (found, ()) = tokio::join!(spoken(&mut io, Duration::from_secs(1)), write);
         let mut all = Vec::new();
         io.read_to_end(&mut all).await.unwrap();
-        http2.map(|http2| (http2, all))
+        found.map(|found| (found, all))
     }
 
     #[tokio::test]
     async fn the_preface_tells_and_no_byte_is_lost() {
         let h2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0";
-        assert_eq!(decided(&[h2]).await, Some((true, h2.to_vec())));
-        assert_eq!(decided(&[&h2[..1], &h2[1..10], &h2[10..]]).await, Some((true, h2.to_vec())));
+        assert_eq!(decided(&[h2]).await, Some((Spoken::Http2, h2.to_vec())));
+        assert_eq!(decided(&[&h2[..1], &h2[1..10], &h2[10..]]).await, Some((Spoken::Http2, h2.to_vec())));
         for h1 in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PROPFIND / HTTP/1.1\r\n\r\n", b"PRI * HTTP/1.1\r\n\r\n"]
         {
-            assert_eq!(decided(&[&h1[..2], &h1[2..]]).await, Some((false, h1.to_vec())));
+            assert_eq!(decided(&[&h1[..2], &h1[2..]]).await, Some((Spoken::Http1, h1.to_vec())));
         }
+        for other in [&b"INVALID CONNECTION PREFACE\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", b"GET /\r\n"] {
+            assert_eq!(decided(&[other]).await, Some((Spoken::Unknown, other.to_vec())));
+        }
+        let empty_line_first = b"\r\nGET / HTTP/1.1\r\n\r\n";
+        assert_eq!(decided(&[empty_line_first]).await, Some((Spoken::Http1, empty_line_first.to_vec())));
         assert_eq!(decided(&[]).await, None);
         assert_eq!(decided(&[b"PRI"]).await, None);
     }
@@ -74,6 +109,6 @@ mod tests {
     async fn silence_ends() {
         let (_client, server) = tokio::io::duplex(64);
         let mut io = ClientIo::new(server, Arc::default());
-        assert_eq!(is_http2(&mut io, Duration::from_secs(10)).await, None);
+        assert_eq!(spoken(&mut io, Duration::from_secs(10)).await, None);
     }
 }
