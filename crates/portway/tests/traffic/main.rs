@@ -1,0 +1,20 @@
+//! Traffic of clients and servers that no one here wrote, through a running `portway run`.
+//!
+//! The clients are curl, h2load, openssl, h2spec, and Python's gRPC and WebSocket libraries (`peers/`).
+//! They come with `make setup`; where one is missing, the tests that need it fail.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod changes;
+mod gateway;
+mod grpc;
+mod h2spec;
+mod http;
+mod peer;
+mod tls;
+mod websocket;
