@@ -60,9 +60,11 @@ impl ExplainedRequest {
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| url("it has no host"))?;
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let port = match uri.port() {
-            None => default_port,
-            Some(port) => port.as_str().parse().map_err(|_| url("its port is not from 0 to 65535"))?,
+        // What is no number of a port, `Uri` takes for none.
+        let written = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
+        let port = match written.map(|(_, port)| port).filter(|port| !port.ends_with(']')) {
+            None | Some("") => default_port,
+            Some(port) => port.parse().map_err(|_| url("its port is not from 0 to 65535"))?,
         };
         let path = match uri.path() {
             "" => "/",

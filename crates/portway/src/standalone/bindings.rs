@@ -215,4 +215,20 @@ mod tests {
             "port 60000 cannot be opened: with the port offset 8000 it is beyond 65535"
         );
     }
+
+    #[test]
+    fn a_refused_socket_names_the_option_that_helps() {
+        let told = |error| {
+            let address = "127.0.0.1:80".parse().unwrap();
+            let binding = Binding { address, transport: Transport::Tcp, listener_port: 80 };
+            let unavailable =
+                Unavailable::from(&BindFailure { gateway: NamespacedName::new("a", "b"), binding, error });
+            (unavailable.to_string(), unavailable.help().unwrap_or_default())
+        };
+        let (message, help) = told(BindError::Permission);
+        assert!(message.starts_with("cannot listen on TCP 127.0.0.1:80: permission denied"), "{message}");
+        assert!(help.starts_with("pass --port-offset, such as 8000 to serve port 80 as 8080"), "{help}");
+        assert!(told(BindError::InUse).1.contains("--port-offset"));
+        assert!(told(BindError::AddressNotAvailable).1.contains("--bind"));
+    }
 }
