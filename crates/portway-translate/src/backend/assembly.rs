@@ -87,12 +87,18 @@ impl<'c, 'a> Assembly<'c, 'a> {
         let field = found.map_or_else(String::new, |(index, _)| format!("spec.ports[{index}]"));
         let why = self.index.absence(service, found.map(|(_, port)| port));
         let message = format!("port {} has no endpoints, so that requests to it fail: {why}", key.port);
-        let help = "check that pods which are ready have the labels of its selector; without a cluster, name \
-                    endpoints by --endpoint, an EndpointSlice, or --demo-backends";
         let object = ObjectRef::namespaced("Service", &service_key(key));
-        Some(
-            Finding::new(Severity::Warning, FindingCode::NoEndpoints, object, field, message).with_help(help),
-        )
+        let finding = |severity| Finding::new(severity, FindingCode::NoEndpoints, object, field, message);
+        // Manifests hold no EndpointSlices where a cluster would make them.
+        Some(if service::has_selector(service) && !self.index.is_listed(service) {
+            finding(Severity::Note).with_help(
+                "a cluster finds pods by the Service's selector; without one, name endpoints by --endpoint or run \
+                 with --demo-backends",
+            )
+        } else {
+            finding(Severity::Warning)
+                .with_help("list endpoints in an EndpointSlice with the label kubernetes.io/service-name")
+        })
     }
 
     fn service(&self, key: &EndpointsKey) -> Option<&'a Arc<Service>> {

@@ -76,6 +76,13 @@ impl<'a> EndpointsIndex<'a> {
         }
     }
 
+    /// Whether any object lists endpoints of a Service, right or wrong ones.
+    pub(crate) fn is_listed(&self, service: &Service) -> bool {
+        let key = ObjectKey::of(&service.metadata);
+        self.slices.contains_key(&(key.namespace.as_str(), key.name.as_str()))
+            || self.snapshot.endpoints.contains_key(&key)
+    }
+
     /// Why a port of a Service has no endpoints, as far as the objects tell: a clause for a message.
     pub(crate) fn absence(&self, service: &Service, port: Option<&ServicePort>) -> String {
         let key = ObjectKey::of(&service.metadata);

@@ -56,6 +56,12 @@ pub(crate) fn external_name(service: &Service) -> Option<&str> {
     (spec.type_.as_deref() == Some("ExternalName")).then_some(name)
 }
 
+/// Whether a cluster finds the endpoints of a Service by the labels of its pods.
+pub(crate) fn has_selector(service: &Service) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    selector.is_some_and(|selector| !selector.is_empty())
+}
+
 /// The ports of a Service for a message: `80 (http), 443 (https)`.
 pub(crate) fn list_ports(service: &Service) -> String {
     let ports = ports(service).map(|port| match port.name.as_deref() {
