@@ -1,0 +1,87 @@
+//! Serves every example and sends it the requests that its `requests.txt` lists.
+
+mod answer;
+mod backend;
+mod gateway;
+mod judge;
+mod script;
+mod words;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use gateway::Gateway;
+use script::Script;
+
+/// One test for each example, and one that none is forgotten here.
+macro_rules! examples {
+    ($($test:ident: $folder:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                if let Err(error) = run($folder) {
+                    panic!("examples/{}/{error}", $folder);
+                }
+            }
+        )*
+
+        #[test]
+        fn every_example_is_tested() {
+            let folders = std::fs::read_dir(examples_directory()).unwrap().map(|entry| entry.unwrap());
+            let found: BTreeSet<_> = folders
+                .filter(|entry| entry.file_type().unwrap().is_dir())
+                .map(|entry| entry.file_name().into_string().unwrap())
+                .collect();
+            assert_eq!(found, BTreeSet::from([$($folder.to_owned()),*]));
+        }
+    };
+}
+
+examples! {
+    canary: "canary",
+    cors: "cors",
+    cross_namespace: "cross-namespace",
+    grpc: "grpc",
+    headers: "headers",
+    https_redirect: "https-redirect",
+    listener_set: "listener-set",
+    matching: "matching",
+    mirror: "mirror",
+    my_app: "my-app",
+    rewrite: "rewrite",
+    tcp: "tcp",
+    timeouts_and_retry: "timeouts-and-retry",
+    tls_passthrough: "tls-passthrough",
+}
+
+fn examples_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+/// The error begins with the name of the file.
+fn run(folder: &str) -> Result<(), String> {
+    let directory = examples_directory().join(folder);
+    let text = std::fs::read_to_string(directory.join("requests.txt"))
+        .map_err(|error| format!("requests.txt: {error}"))?;
+    let script = Script::parse(&text).map_err(|error| format!("requests.txt: {error}"))?;
+    let backends =
+        backend::start_all(&script.backends, &directory).map_err(|error| format!("requests.txt: {error}"))?;
+    let gateway = Gateway::start(&directory, &backends).map_err(|error| format!(": {error}"))?;
+
+    for request in &script.requests {
+        let place = format!("requests.txt: line {}: curl {}", request.line, request.arguments.join(" "));
+        let answers = (0..request.times)
+            .map(|_| answer::send(&request.arguments, &directory, &gateway))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("{place}: {error}"))?;
+        for expectation in &request.expectations {
+            judge::judge(expectation, &answers, &backends).map_err(|error| {
+                format!(
+                    "{place}:\n{expectation:?} is expected, but {error}\nPortway's output:\n{}",
+                    gateway.output()
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
