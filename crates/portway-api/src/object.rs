@@ -33,7 +33,7 @@ pub enum Object {
     ClusterTrustBundle(ClusterTrustBundle),
     EndpointSlice(EndpointSlice),
     Endpoints(Endpoints),
-    Deployment(Deployment),
+    Deployment(Box<Deployment>),
 }
 
 /// A kind and the object of it: how findings and conditions name an object.

@@ -69,7 +69,7 @@ impl Snapshot {
             Object::ClusterTrustBundle(it) => add_cluster(&mut self.cluster_trust_bundles, key, it),
             Object::EndpointSlice(it) => add(&mut self.endpoint_slices, key, it),
             Object::Endpoints(it) => add(&mut self.endpoints, key, it),
-            Object::Deployment(it) => add(&mut self.deployments, key, it),
+            Object::Deployment(it) => add(&mut self.deployments, key, *it),
         }
     }
 

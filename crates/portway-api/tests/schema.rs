@@ -8,6 +8,13 @@
 //! The CRDs come from `PORTWAY_CRDS` (`make` sets it), else from Go's module cache. Without them the
 //! test fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -66,7 +73,7 @@ fn read_crds(channel: &str) -> Vec<Value> {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        let parsed = manifest::parse(&Source::new(&path.display().to_string()), &text);
+        let parsed = manifest::parse(&Source::new(path.display().to_string()), &text);
         assert!(parsed.problems.is_empty(), "{:?}", parsed.problems);
         let documents = parsed.documents.into_iter().map(|document| document.value);
         crds.extend(documents.filter(|value| value["kind"] == "CustomResourceDefinition"));

@@ -138,7 +138,7 @@ fn connections(out: &mut String, counts: &Counts) {
 }
 
 /// The values with their labels, sorted; those that have no series of their own are named `_other`.
-fn labelled<'a, K, V>(bounded: &'a Bounded<K, V>, labels: fn(Option<&K>) -> String) -> Vec<(String, &'a V)> {
+fn labelled<K, V>(bounded: &Bounded<K, V>, labels: fn(Option<&K>) -> String) -> Vec<(String, &V)> {
     let known = bounded.known.iter().map(|(key, value)| (labels(Some(key)), value));
     let mut all: Vec<_> = known.chain(bounded.other.iter().map(|value| (labels(None), value))).collect();
     all.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -47,7 +47,7 @@ struct Source {
 #[derive(Clone, Debug)]
 pub(super) enum Tls {
     Plain,
-    Tls(ClientTls),
+    With(ClientTls),
     Refused(TlsRefused),
 }
 
@@ -93,13 +93,13 @@ impl Backends {
 
 impl Tls {
     fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self, Self::With(_))
     }
 
     fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Plain, Self::Plain) => true,
-            (Self::Tls(a), Self::Tls(b)) => a.same(b),
+            (Self::With(a), Self::With(b)) => a.same(b),
             (Self::Refused(a), Self::Refused(b)) => a == b,
             _ => false,
         }
@@ -153,7 +153,7 @@ fn compile_tls(key: &BackendKey, tls: &BackendTls, configuration: &Configuration
                 BackendProtocol::Http2 => &[b"h2"],
                 BackendProtocol::Tcp | BackendProtocol::Udp => &[],
             };
-            ClientTls::compile(settings, alpn, configuration).map_or_else(Tls::Refused, Tls::Tls)
+            ClientTls::compile(settings, alpn, configuration).map_or_else(Tls::Refused, Tls::With)
         }
     }
 }

@@ -69,7 +69,7 @@ async fn attempt(
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     match &backend.tls {
-        Tls::Tls(tls) => {
+        Tls::With(tls) => {
             let handshake = tls.connector.connect(tls.server_name.clone(), stream).await;
             let stream = handshake.map_err(|error| {
                 UpstreamError::new(Reason::UpstreamTls, format_args!("{address}: {error}")).at(address)
