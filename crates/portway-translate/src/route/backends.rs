@@ -59,3 +59,43 @@ pub(crate) fn backends<F>(
     });
     backends.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use portway_api::reference::NoFilter;
+
+    use super::*;
+
+    fn invalid(weights_of: &[i32]) -> Vec<String> {
+        let reference = |weight: &i32| BackendRef::<NoFilter> {
+            group: None,
+            kind: None,
+            name: "store".to_owned(),
+            namespace: None,
+            port: Some(80),
+            weight: *weight,
+            filters: Vec::new(),
+        };
+        let refs: Vec<_> = weights_of.iter().map(reference).collect();
+        let mut problems = Problems::default();
+        assert_eq!(weights(&refs, &Field::SPEC, &mut problems).len(), refs.len());
+        problems.invalid.into_iter().map(|it| it.field).collect()
+    }
+
+    #[test]
+    fn a_weight_is_between_0_and_a_million() {
+        assert!(invalid(&[0, 1, 1_000_000]).is_empty());
+        assert_eq!(
+            invalid(&[-1, 1, 1_000_001]),
+            ["spec.backendRefs[0].weight", "spec.backendRefs[2].weight"]
+        );
+    }
+
+    #[test]
+    fn the_sum_of_the_weights_fits() {
+        let fitting = usize::try_from(u32::MAX / MAX_WEIGHT).unwrap();
+        let largest = i32::try_from(MAX_WEIGHT).unwrap();
+        assert!(invalid(&vec![largest; fitting]).is_empty());
+        assert_eq!(invalid(&vec![largest; fitting + 1]), [format!("spec.backendRefs[{fitting}].weight")]);
+    }
+}

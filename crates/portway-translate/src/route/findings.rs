@@ -24,7 +24,8 @@ pub(crate) fn add(
             findings.push(Finding::new(severity, code, object.clone(), field.as_str(), message));
         };
         let code = FindingCode::RouteNotAttached;
-        status::displaced(listeners, it).into_iter().for_each(|told| add(Severity::Error, code, told));
+        let displaced = if it.attached().is_empty() { Severity::Error } else { Severity::Warning };
+        status::displaced(listeners, it).into_iter().for_each(|told| add(displaced, code, told));
         status::unserved(listeners, it).into_iter().for_each(|told| add(Severity::Warning, code, told));
         if let Err(refusal) = &it.attached {
             // Nobody named this parent: that one default Gateway takes the route is what was asked for.
