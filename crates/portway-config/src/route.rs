@@ -119,6 +119,16 @@ pub enum FaultReason {
 }
 
 impl FaultReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::BackendNotFound,
+        Self::RefNotPermitted,
+        Self::InvalidKind,
+        Self::UnsupportedProtocol,
+        Self::InvalidFilter,
+        Self::InvalidBackendTls,
+    ];
+
     /// The code, as logs and metrics write it.
     pub fn as_str(self) -> &'static str {
         match self {

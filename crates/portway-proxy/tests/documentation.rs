@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use portway_config::route::FaultReason;
 use portway_proxy::limits::Limits;
+use portway_proxy::reason::Reason;
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
@@ -26,4 +28,14 @@ fn limits_are_documented_with_their_defaults() {
     let fields: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     assert!(fields.len() > 20, "{shown}");
     assert_eq!(table(&page("limits.md")), fields);
+}
+
+#[test]
+fn reason_codes_are_documented_with_their_status() {
+    let faults = FaultReason::ALL.map(Reason::Fault);
+    let reasons: Vec<_> = Reason::ALL.iter().chain(&faults).collect();
+    let codes: BTreeMap<_, _> =
+        reasons.iter().map(|it| (it.as_str().to_owned(), it.status().to_string())).collect();
+    assert_eq!(codes.len(), reasons.len(), "two reasons have the same code");
+    assert_eq!(table(&page("reason-codes.md")), codes);
 }
