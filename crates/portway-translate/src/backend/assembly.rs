@@ -19,7 +19,7 @@ use super::service::{self, Transport};
 use super::uses;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity};
-use crate::listener::GatewayView;
+use crate::listener::{GatewayView, Protocol};
 use crate::route::reference_to_gateway;
 
 /// Fills the configurations of one translation.
@@ -49,10 +49,14 @@ impl<'c, 'a> Assembly<'c, 'a> {
     pub(crate) fn add(&mut self, gateway: &GatewayView<'_>, configuration: &mut Configuration) {
         let keys = in_use(gateway, configuration);
         let without_room = self.add_ancestors(gateway, &keys);
-        for key in keys {
+        for (key, is_spoken_to) in keys {
             let endpoints = self.endpoints_of(&key.endpoints);
             configuration.endpoints.insert(key.endpoints.clone(), endpoints);
-            let tls = self.tls(&key, gateway, &without_room, configuration);
+            let tls = if is_spoken_to {
+                self.tls(&key, gateway, &without_room, configuration)
+            } else {
+                BackendTls::Plain
+            };
             configuration.backends.insert(key.clone(), Arc::new(Backend { key, tls }));
         }
     }
@@ -154,10 +158,10 @@ impl<'c, 'a> Assembly<'c, 'a> {
     fn add_ancestors(
         &mut self,
         gateway: &GatewayView<'_>,
-        keys: &BTreeSet<BackendKey>,
+        keys: &BTreeMap<BackendKey, bool>,
     ) -> BTreeSet<ObjectKey> {
         let mut without_room = BTreeSet::new();
-        for (key, verdict) in claims::judge(self.context, keys.iter()) {
+        for (key, verdict) in claims::judge(self.context, keys.iter().filter(|it| *it.1).map(|it| it.0)) {
             let Some(policy) = self.context.snapshot.backend_tls_policies.get(&key) else { continue };
             let checked = self.context.backend_tls.checked(self.context, policy);
             self.findings.extend(verdict.problems.findings(&ObjectRef::of(&**policy)));
@@ -188,7 +192,9 @@ impl<'c, 'a> Assembly<'c, 'a> {
                 let message = format!("Service {service} does not exist");
                 Some((Severity::Error, FindingCode::ReferenceNotFound, message))
             } else if !self.ancestors.contains_key(key) {
-                let message = format!("no route that is attached to a Gateway sends to Service {service}");
+                let message = format!(
+                    "no route that is attached to a Gateway sends to Service {service}, unless it passes TLS through"
+                );
                 Some((Severity::Note, FindingCode::NoEffect, message))
             } else {
                 None
@@ -200,19 +206,28 @@ impl<'c, 'a> Assembly<'c, 'a> {
     }
 }
 
-/// The backends that the routes of a configuration and the listeners of a Gateway name.
-fn in_use(gateway: &GatewayView<'_>, configuration: &Configuration) -> BTreeSet<BackendKey> {
-    let mut keys = BTreeSet::new();
-    let mut add = |key: &BackendKey| {
-        if !keys.contains(key) {
-            keys.insert(key.clone());
+/// The backends that the routes of a configuration and the listeners of a Gateway name, and whether
+/// the Gateway itself speaks to them: what it only passes through, clients have encrypted already.
+fn in_use(gateway: &GatewayView<'_>, configuration: &Configuration) -> BTreeMap<BackendKey, bool> {
+    let passing: BTreeSet<_> = gateway
+        .listeners
+        .iter()
+        .filter(|it| it.protocol == Some(Protocol::TlsPassthrough))
+        .map(|it| &it.key)
+        .collect();
+    let mut keys: BTreeMap<BackendKey, bool> = BTreeMap::new();
+    let mut add = |key: &BackendKey, is_spoken_to: bool| match keys.get_mut(key) {
+        Some(known) => *known |= is_spoken_to,
+        None => {
+            keys.insert(key.clone(), is_spoken_to);
         }
     };
     for route in configuration.routes.values() {
-        uses::of_rules(&route.rules, &mut add);
+        let is_spoken_to = route.attachments.iter().any(|it| !passing.contains(&it.listener));
+        uses::of_rules(&route.rules, &mut |key| add(key, is_spoken_to));
     }
     for listener in gateway.listeners.iter().filter_map(|it| it.config.as_ref()) {
-        uses::of_filters(&listener.filters, &mut add);
+        uses::of_filters(&listener.filters, &mut |key| add(key, true));
     }
     keys
 }

@@ -11,4 +11,4 @@ pub(crate) mod tls;
 pub(crate) mod view;
 
 pub(crate) use allowed::AllowedNamespaces;
-pub(crate) use view::{GatewayView, ListenerView, Owner};
+pub(crate) use view::{GatewayView, ListenerView, Owner, Protocol};
