@@ -1,9 +1,10 @@
 //! `portway check`: every problem in manifests.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use portway_route::Router;
+use portway_proxy::snapshot::GatewaySnapshot;
 use serde::Serialize;
 
 use crate::cli::{CheckArgs, Output};
@@ -33,8 +34,9 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
 impl Report {
     fn of(offline: Offline) -> Self {
         let mut problems = offline.issues;
-        for configuration in offline.translation.configurations.values() {
-            let (_, refused) = Router::compile(configuration);
+        for configuration in offline.translation.configurations.into_values() {
+            // No socket is opened here.
+            let (_, refused) = GatewaySnapshot::build(Arc::new(configuration), Vec::new(), None);
             problems.extend(refused.iter().map(|refused| Issue::refused(refused, &offline.origins)));
         }
         problems.sort();

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use portway_api::Snapshot;
 use portway_api::manifest::{self, Reading};
-use portway_translate::{Controllers, Options, Translation, translate};
+use portway_api::{ObjectKey, Snapshot};
+use portway_translate::{Controllers, Finding, FindingCode, Options, Translation, translate};
 
+use crate::endpoints;
 use crate::issue::{Issue, Origins};
 
 /// Manifests with what they mean.
@@ -31,14 +32,29 @@ impl Offline {
         let mut issues: Vec<_> = problems.into_iter().map(Issue::from).collect();
         let (mut snapshot, mut origins) = (Snapshot::default(), Origins::default());
         let count = objects.len();
+        origins.note_errors(&issues);
         for (object, origin) in objects {
             origins.insert(object.object_ref(), origin);
             snapshot.insert(object);
         }
         let translation = translate(&snapshot, &options(now));
-        issues.extend(translation.findings.iter().map(|finding| Issue::found(finding, &origins)));
+        let findings =
+            translation.findings.iter().filter(|finding| !is_left_to_a_cluster(finding, &snapshot));
+        issues.extend(findings.map(|finding| Issue::found(finding, &origins)));
         Self { files: loaded.texts.len(), objects: count, origins, snapshot, translation, issues }
     }
+}
+
+/// Whether a finding would be gone in a cluster, which finds the endpoints of a selector by itself. That manifests name
+/// none is as it should be; `portway run`, without a cluster, tells of it.
+fn is_left_to_a_cluster(finding: &Finding, snapshot: &Snapshot) -> bool {
+    if finding.code != FindingCode::NoEndpoints {
+        return false;
+    }
+    let key =
+        ObjectKey::new(finding.object.namespace.clone().unwrap_or_default(), finding.object.name.clone());
+    let selector = snapshot.services.get(&key).and_then(|it| it.spec.as_ref()?.selector.as_ref());
+    selector.is_some_and(|selector| !selector.is_empty()) && !endpoints::has_endpoints(snapshot, &key)
 }
 
 /// As `portway run` translates by default.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -43,7 +43,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct AdminServer {
     address: SocketAddr,
     /// Dropped with the server, which its thread sees.
-    _stop: oneshot::Sender<Infallible>,
+    stop: oneshot::Sender<Infallible>,
+    thread: JoinHandle<()>,
 }
 
 impl AdminServer {
@@ -58,7 +59,7 @@ impl AdminServer {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (keep, stop) = oneshot::channel();
-        thread::Builder::new().name("portway-admin".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("portway-admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = serve(listener, address, state) => {}
@@ -67,7 +68,15 @@ impl AdminServer {
                 }
             });
         })?;
-        Ok(Self { address, _stop: keep })
+        Ok(Self { address, stop: keep, thread })
+    }
+
+    /// Ends it, and waits until it has.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the admin server ended in a panic");
+        }
     }
 
     /// Where it listens.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::request::ExplainedRequest;
 use super::words;
-use crate::issue::{Issue, Origins};
+use crate::issue::{Counts, Issue, Origins};
 use crate::object_name;
 use crate::offline::Offline;
 
@@ -28,6 +28,8 @@ pub(super) struct Report {
     pub(super) ports: Vec<u16>,
     /// Routes that are attached to no listener of some parent.
     pub(super) not_attached: Vec<Issue>,
+    /// Of the manifests.
+    pub(super) counts: Counts,
 }
 
 /// What one Gateway would do with the request.
@@ -105,6 +107,7 @@ impl Report {
             gateways: on_port.map(|it| GatewayReport::of(it, offline, request)).collect(),
             ports,
             not_attached: not_attached.cloned().collect(),
+            counts: Counts::of(&offline.issues),
         }
     }
 

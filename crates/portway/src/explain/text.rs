@@ -45,6 +45,9 @@ pub(super) fn render(report: &Report) -> String {
             text.line(format_args!("    {}", issue.message));
         });
     }
+    if report.counts.errors > 0 {
+        text.line(format_args!("\nThe manifests have {}; `portway check` tells of them.", report.counts));
+    }
     text.0
 }
 

@@ -6,12 +6,15 @@
 mod serial;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portway_api::manifest::{FieldPath, Origin, Position, Problem, Severity};
 use portway_api::object::ObjectRef;
+use portway_api::resource::DEFAULT_NAMESPACE;
+use portway_proxy::snapshot;
+use portway_proxy::tls::TlsRefused;
 use portway_route::{Place, Refused, RefusedReason};
-use portway_translate::{Finding, finding};
+use portway_translate::{Finding, FindingCode, finding};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::serial::source_name;
@@ -41,21 +44,50 @@ pub(crate) struct Issue {
 
 /// Where each object is written.
 #[derive(Debug, Default)]
-pub(crate) struct Origins(BTreeMap<ObjectRef, Origin>);
+pub(crate) struct Origins {
+    places: BTreeMap<ObjectRef, Origin>,
+    /// Objects that are written somewhere and left out, since they have errors.
+    left_out: BTreeSet<String>,
+}
 
 impl Origins {
     pub(crate) fn insert(&mut self, object: ObjectRef, origin: Origin) {
-        self.0.insert(object, origin);
+        self.places.insert(object, origin);
+    }
+
+    /// Notes the objects that have these errors. Those that are not left out in spite of them are no matter.
+    pub(crate) fn note_errors(&mut self, issues: &[Issue]) {
+        let errors = issues.iter().filter(|issue| issue.severity == Severity::Error);
+        for object in errors.filter_map(|issue| issue.object.as_deref()) {
+            self.left_out.insert(match object.split_once(' ') {
+                // As it is written, without a namespace; others name it with the default one.
+                Some((kind, name)) if !name.contains('/') => format!("{kind} {DEFAULT_NAMESPACE}/{name}"),
+                _ => object.to_owned(),
+            });
+        }
+    }
+
+    /// Where an object does not exist because it was left out, says that instead.
+    fn explain_absence(&self, finding: &Finding) -> String {
+        const ABSENT: &str = " does not exist";
+        let message = &finding.message;
+        let absent = message.split_once(ABSENT).filter(|_| finding.code == FindingCode::ReferenceNotFound);
+        match absent {
+            Some((object, rest)) if self.left_out.contains(object) => {
+                format!("{object} is left out because it has errors{rest}")
+            }
+            _ => message.clone(),
+        }
     }
 
     /// Where an object is written.
     pub(crate) fn start(&self, object: &ObjectRef) -> Option<Position> {
-        Some(self.0.get(object)?.start())
+        Some(self.places.get(object)?.start())
     }
 
     /// Where a field is written, or what of it there is.
     pub(crate) fn position(&self, object: &ObjectRef, field: &FieldPath) -> Option<Position> {
-        Some(self.0.get(object)?.position(field))
+        Some(self.places.get(object)?.position(field))
     }
 }
 
@@ -89,27 +121,39 @@ impl Issue {
             code: kebab_case(&finding.code),
             object: Some(finding.object.to_string()),
             field: Some(finding.field.clone()).filter(|field| !field.is_empty()),
-            message: finding.message.clone(),
+            message: origins.explain_absence(finding),
             help: finding.help.clone(),
         }
     }
 
-    /// What the matcher cannot serve.
-    pub(crate) fn refused(refused: &Refused, origins: &Origins) -> Self {
-        let (object, field) = refused_place(refused);
+    /// What the proxy cannot serve, though translation found no fault with it.
+    pub(crate) fn refused(refused: &snapshot::Refused, origins: &Origins) -> Self {
+        let ((object, field), message) = match refused {
+            snapshot::Refused::Routing(refused) => (refused_place(refused), refused.reason().to_string()),
+            snapshot::Refused::Tls(refused) => (tls_place(refused), refused.to_string()),
+        };
         Self {
             severity: Severity::Error,
             position: field.parse().ok().and_then(|field| origins.position(&object, &field)),
             code: "not-served".to_owned(),
             object: Some(object.to_string()),
             field: Some(field).filter(|field| !field.is_empty()),
-            message: format!("this is not served: {}", refused.reason()),
+            message: format!("this is not served: {message}"),
             help: None,
         }
     }
 }
 
-/// Object and field of what is refused.
+/// Object and field of TLS settings that are refused.
+fn tls_place(refused: &TlsRefused) -> (ObjectRef, String) {
+    let listener = match refused {
+        TlsRefused::Certificate { listener, .. } | TlsRefused::Trust { listener, .. } => listener,
+        TlsRefused::NoCertificate(listener) => listener,
+    };
+    (crate::object_name::listener_parent(&listener.parent), "spec.listeners".to_owned())
+}
+
+/// Object and field of what the matcher refuses.
 fn refused_place(refused: &Refused) -> (ObjectRef, String) {
     match refused {
         Refused::Rule { route, rule, reason } => {

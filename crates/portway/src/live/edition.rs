@@ -89,6 +89,7 @@ pub(super) fn merge(
         merged.issues.extend(issues);
     }
     for Contribution { source, objects, issues, last_good } in bad {
+        merged.origins.note_errors(&issues);
         match last_good {
             Some(names) => merged.keep(&source, names, served),
             None => merged.take(&source, objects),

@@ -18,6 +18,7 @@ mod transition_times;
 mod try_it;
 mod unavailable;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -190,9 +191,10 @@ fn log_issues(before: &Published, after: &Published) {
             tracing::info!("{source} is no longer refused");
         }
     }
-    let known = before.all_issues();
-    let new: Vec<_> =
-        after.all_issues().into_iter().filter(|issue| known.binary_search(issue).is_err()).collect();
+    // A line that was put in above moves a problem, and makes no new one.
+    let known: BTreeSet<_> = before.all_issues().into_iter().map(without_position).collect();
+    let is_new = |issue: &Issue| !known.contains(&without_position(issue.clone()));
+    let new: Vec<_> = after.all_issues().into_iter().filter(is_new).collect();
     for issue in new.iter().take(LOGGED_ISSUES) {
         match issue.severity {
             Severity::Error => tracing::error!("{issue}"),
@@ -203,4 +205,8 @@ fn log_issues(before: &Published, after: &Published) {
     if let Some(more) = new.len().checked_sub(LOGGED_ISSUES).filter(|more| *more > 0) {
         tracing::warn!("{more} more problems; `portway status` shows them");
     }
+}
+
+fn without_position(issue: Issue) -> Issue {
+    Issue { position: None, ..issue }
 }

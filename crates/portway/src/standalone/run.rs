@@ -21,6 +21,7 @@ use crate::issue::{self, Style};
 use crate::live::LiveManifests;
 use crate::output;
 use crate::watch::Watch;
+use crate::wording::counted;
 
 /// How often to try again to open a socket that the system refused: whoever has the port may have left.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
@@ -70,9 +71,11 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
             Asked::Stop => break,
         }
     }
-    drain(standalone.proxy, &mut signals, grace, &state).await;
-    drop((admin, state));
-    // The last lines of the access log. Whoever else holds on to it ends with the process.
+    let Standalone { proxy, admin: _, .. } = standalone;
+    drain(proxy, &mut signals, grace, &state).await;
+    admin.stop();
+    drop(state);
+    // The last lines of the access log. All others who hold on to it have ended.
     if let Some(observer) = Arc::into_inner(observer) {
         observer.finish();
     }
@@ -152,9 +155,13 @@ async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, state: &Adm
     tokio::select! {
         drained = proxy.drain(grace) => match drained.cut {
             0 => tracing::info!("all connections have ended"),
-            cut => tracing::warn!("{cut} connections had not ended, and were cut"),
+            cut => tracing::warn!("{} had not ended within {grace:?}; cut", counted(cut, "connection")),
         },
-        () = signals.stop() => tracing::warn!("connections are cut"),
+        () = signals.stop() => {
+            tracing::warn!("connections are cut");
+            // The workers are still waiting for connections to end. They end with the process.
+            return;
+        }
     }
     proxy.shutdown();
 }

@@ -14,7 +14,7 @@ use portway_translate::{Controllers, Options, Statuses, Translation, translate};
 use super::bindings::{self, Bindings};
 use crate::demo_backend::DemoBackends;
 use crate::endpoints::{self, EndpointOption};
-use crate::issue::{Issue, Origins};
+use crate::issue::Issue;
 use crate::live::Edition;
 use crate::object_name;
 
@@ -94,7 +94,7 @@ pub(crate) fn stage(
     issues.extend(findings.iter().map(|finding| Issue::found(finding, &edition.origins)));
     issues.extend(told.into_iter().map(option_without_effect));
     for gateway in &gateways {
-        issues.extend(gateway.refused.iter().map(|refused| refused_issue(refused, &edition.origins)));
+        issues.extend(gateway.refused.iter().map(|refused| Issue::refused(refused, &edition.origins)));
     }
     let objects = count(&edition.snapshot);
     Staged { gateways, bindings, addresses, statuses, issues, objects, is_new }
@@ -137,21 +137,6 @@ fn build(
     }
     let (snapshot, refused) = GatewaySnapshot::build(Arc::new(configuration), bindings, previous);
     (ServedGateway { snapshot: Arc::new(snapshot), refused }, false)
-}
-
-fn refused_issue(refused: &Refused, origins: &Origins) -> Issue {
-    match refused {
-        Refused::Routing(refused) => Issue::refused(refused, origins),
-        Refused::Tls(refused) => Issue {
-            severity: Severity::Error,
-            position: None,
-            code: "not-served".to_owned(),
-            object: None,
-            field: None,
-            message: refused.to_string(),
-            help: None,
-        },
-    }
 }
 
 fn option_without_effect(message: String) -> Issue {

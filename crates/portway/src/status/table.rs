@@ -14,9 +14,7 @@ const TITLE: Ansi = Ansi::new().bold();
 const GOOD: Ansi = AnsiColor::Green.on_default();
 const BAD: Ansi = AnsiColor::Red.on_default().bold();
 
-/// Columns of a condition's type, status and reason; longer ones push what follows to the right.
-const TYPE: usize = 14;
-const STATUS: usize = 8;
+const HEADINGS: [&str; 3] = ["CONDITION", "STATUS", "REASON"];
 
 /// Width where there is no terminal.
 const DEFAULT_WIDTH: usize = 100;
@@ -41,9 +39,8 @@ pub(super) fn render(document: &StatusDocument, width: usize) -> String {
         push_refused(&mut text, file);
     }
     if !document.objects.is_empty() {
-        let widest = document.objects.iter().flat_map(labels).map(|label| label.chars().count()).max();
-        let table = Table { name: widest.unwrap_or_default(), width };
-        table.push_row(&mut text, "OBJECT", TITLE, ["CONDITION", "STATUS", "REASON"], "");
+        let table = Table::for_all(&document.objects, width);
+        table.push_row(&mut text, "OBJECT", TITLE, HEADINGS, "");
         document.objects.iter().for_each(|object| table.push_object(&mut text, object));
     }
     if !document.problems.is_empty() {
@@ -82,14 +79,32 @@ fn part_label(part: &PartStatus) -> String {
     }
 }
 
+/// How wide each column is.
 struct Table {
-    /// Columns of the first column.
     name: usize,
+    kind: usize,
+    status: usize,
     /// Of the terminal.
     width: usize,
 }
 
 impl Table {
+    fn for_all(objects: &[ObjectStatus], width: usize) -> Self {
+        let of_parts =
+            |it: &ObjectStatus| it.parts.iter().flat_map(|part| part.conditions.clone()).collect::<Vec<_>>();
+        let conditions: Vec<_> =
+            objects.iter().flat_map(|it| [it.conditions.clone(), of_parts(it)].concat()).collect();
+        let widest = |words: &mut dyn Iterator<Item = usize>, heading: &str| {
+            words.max().unwrap_or_default().max(heading.len())
+        };
+        Self {
+            name: widest(&mut objects.iter().flat_map(labels).map(|label| label.chars().count()), "OBJECT"),
+            kind: widest(&mut conditions.iter().map(|it| it.type_.len()), HEADINGS[0]),
+            status: widest(&mut conditions.iter().map(|it| it.status.len()), HEADINGS[1]),
+            width,
+        }
+    }
+
     fn push_object(&self, text: &mut String, object: &ObjectStatus) {
         text.push('\n');
         self.push_conditions(text, &object.object.to_string(), &object.conditions);
@@ -124,8 +139,8 @@ impl Table {
         message: &str,
     ) {
         let row = format!(
-            "{name:width$}  {kind:TYPE$} {style}{status:STATUS$}{style:#} {reason}",
-            width = self.name
+            "{name:0$}  {kind:1$}  {style}{status:2$}{style:#}  {reason}",
+            self.name, self.kind, self.status
         );
         push(text, format_args!("{}\n", row.trim_end()));
         let indent = self.name + 2;

@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::curl::{Answer, curl};
+use crate::curl::{Answer, curl};
 
 /// What is added to each port, so that the tests need no privileges. It leads below the ports that the system hands
 /// out by itself.
-pub const PORT_OFFSET: u16 = 10_000;
+pub(crate) const PORT_OFFSET: u16 = 10_000;
 
 /// Of the admin server.
 const ADMIN_PORT: u16 = 9900;
 
 /// A running Portway. It has a loopback address of its own, so that tests do not fight over ports. It is killed when
 /// this is dropped.
-pub struct Portway {
-    pub address: IpAddr,
+pub(crate) struct Portway {
+    pub(crate) address: IpAddr,
     child: Child,
     stdout: Collected,
     stderr: Collected,
@@ -34,9 +34,9 @@ struct Collected {
 }
 
 /// The command with arguments, without what the environment would change.
-pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+pub(crate) fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portway"));
-    command.args(arguments).current_dir(super::repository()).stdin(Stdio::null());
+    command.args(arguments).current_dir(crate::repository()).stdin(Stdio::null());
     for variable in ["RUST_LOG", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
@@ -44,14 +44,14 @@ pub fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Comma
 }
 
 /// Runs the command to its end: its status, and what it wrote to standard output and standard error.
-pub fn output<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> (i32, String, String) {
+pub(crate) fn output<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
 /// A loopback address that no other test of this machine has at this moment.
-pub fn own_address() -> IpAddr {
+pub(crate) fn own_address() -> IpAddr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = u16::try_from(std::process::id() % 65_000).unwrap().to_be_bytes();
     // 127.0 is everybody's.
@@ -61,12 +61,12 @@ pub fn own_address() -> IpAddr {
 
 impl Portway {
     /// Starts `portway run` and waits until it is ready.
-    pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
         Self::run_at(own_address(), arguments)
     }
 
     /// Starts `portway run` on an address and waits until it is ready.
-    pub fn run_at<S: AsRef<OsStr>>(address: IpAddr, arguments: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn run_at<S: AsRef<OsStr>>(address: IpAddr, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut portway = Self::start_at(address, arguments);
         let deadline = Instant::now() + Duration::from_secs(30);
         while !portway.is_ready() {
@@ -78,7 +78,7 @@ impl Portway {
     }
 
     /// Starts `portway run` on an address; it may fail.
-    pub fn start_at<S: AsRef<OsStr>>(address: IpAddr, arguments: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn start_at<S: AsRef<OsStr>>(address: IpAddr, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = command(["run"]);
         command.args(arguments);
         command.args(["--bind", &address.to_string(), "--admin", &format!("{address}:{ADMIN_PORT}")]);
@@ -95,25 +95,25 @@ impl Portway {
     }
 
     /// Where a port of the Gateway is opened.
-    pub fn at(&self, port: u16) -> SocketAddr {
+    pub(crate) fn at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.address, port + PORT_OFFSET)
     }
 
-    pub fn admin(&self) -> String {
+    pub(crate) fn admin(&self) -> String {
         format!("{}:{ADMIN_PORT}", self.address)
     }
 
-    pub fn admin_url(&self, path: &str) -> String {
+    pub(crate) fn admin_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin())
     }
 
     /// Requests a URL by curl, which connects to where the Gateway's ports are opened.
-    pub fn get(&self, url: &str) -> Answer {
+    pub(crate) fn get(&self, url: &str) -> Answer {
         curl([self.connect_to().as_slice(), &[url.to_owned()]].concat())
     }
 
     /// The arguments by which curl connects to where any port below 10,000 is opened.
-    pub fn connect_to(&self) -> Vec<String> {
+    pub(crate) fn connect_to(&self) -> Vec<String> {
         let address = self.address;
         let of_port =
             |port: u16| ["--connect-to".to_owned(), format!(":{port}:{address}:{}", port + PORT_OFFSET)];
@@ -121,33 +121,33 @@ impl Portway {
     }
 
     /// The document of `/status`.
-    pub fn status(&self) -> serde_json::Value {
+    pub(crate) fn status(&self) -> serde_json::Value {
         serde_json::from_str(&curl([self.admin_url("/status")]).body).unwrap()
     }
 
-    pub fn revision(&self) -> u64 {
+    pub(crate) fn revision(&self) -> u64 {
         self.status()["revision"].as_u64().unwrap()
     }
 
     /// Sends a signal, such as `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
     /// Waits for the end: its status, standard output and standard error.
-    pub fn wait(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn wait(mut self) -> (Option<i32>, String, String) {
         let status = self.child.wait().unwrap();
         (status.code(), self.stdout.all(), self.stderr.all())
     }
 
     /// What was written to standard error so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.stderr.so_far()
     }
 
     /// What was written to standard output so far.
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         self.stdout.so_far()
     }
 }

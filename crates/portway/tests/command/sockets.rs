@@ -1,10 +1,9 @@
 //! Sockets that cannot be opened, and Gateways that want the same.
 
-mod support;
-
 use std::net::TcpListener;
 
-use support::{Portway, eventually, manifest};
+use crate::portway::{self, Portway};
+use crate::{eventually, manifest};
 
 /// A program of another owner that has the port. It must not answer as a gateway would.
 fn occupy(portway_port: std::net::SocketAddr) -> TcpListener {
@@ -14,10 +13,9 @@ fn occupy(portway_port: std::net::SocketAddr) -> TcpListener {
 #[test]
 fn a_port_that_another_process_has_is_told_in_the_status_and_taken_when_it_is_free() {
     // Two ports, one of which is taken, on an address that is known beforehand.
-    let address = support::portway::own_address();
-    let taken = occupy((address, 8443 + support::PORT_OFFSET).into());
-    let portway =
-        Portway::run_at(address, [manifest("two-gateways.yaml").to_str().unwrap(), "--demo-backends"]);
+    let address = portway::own_address();
+    let taken = occupy((address, 8443 + portway::PORT_OFFSET).into());
+    let portway = Portway::run_at(address, [&manifest("two-gateways.yaml"), "--demo-backends"]);
     assert_eq!(portway.get("http://a.example.com/").status, 200);
     let told = portway.stderr();
     let place = format!("cannot listen on TCP {address}:18443: the address is in use by another process");
@@ -36,7 +34,7 @@ fn a_port_that_another_process_has_is_told_in_the_status_and_taken_when_it_is_fr
 
 #[test]
 fn of_two_gateways_that_want_one_port_the_older_has_it() {
-    let portway = Portway::run([manifest("same-port.yaml").to_str().unwrap(), "--demo-backends"]);
+    let portway = Portway::run([&manifest("same-port.yaml"), "--demo-backends"]);
     assert_eq!(portway.get("http://old.example.com/").status, 200);
     assert_eq!(portway.get("http://young.example.com/").status, 404, "the older Gateway has no such route");
     let status = portway.status();
@@ -56,15 +54,15 @@ fn privileged_ports_name_the_option_that_helps() {
         eprintln!("NOT RUN: on this machine nobody needs a privilege to open port 80");
         return;
     }
-    let address = support::portway::own_address().to_string();
+    let address = portway::own_address().to_string();
     let arguments = ["run", "examples/my-app", "--bind", &address, "--admin", "127.0.0.1:0"];
-    let mut command = support::command(arguments);
+    let mut command = portway::command(arguments);
     if TcpListener::bind((address.as_str(), 80)).is_ok() {
         // We have the privilege; Portway shall not.
         let program = command.get_program().to_owned();
         command = std::process::Command::new("setpriv");
         command.args(["--bounding-set", "-net_bind_service", "--inh-caps", "-net_bind_service"]);
-        command.arg(program).args(arguments).current_dir(support::repository());
+        command.arg(program).args(arguments).current_dir(crate::repository());
     }
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
@@ -75,8 +73,8 @@ fn privileged_ports_name_the_option_that_helps() {
 
 #[test]
 fn where_no_socket_can_be_opened_it_does_not_start() {
-    let address = support::portway::own_address();
-    let _taken = occupy((address, 80 + support::PORT_OFFSET).into());
+    let address = portway::own_address();
+    let _taken = occupy((address, 80 + portway::PORT_OFFSET).into());
     let portway = Portway::start_at(address, ["examples/my-app"]);
     let (code, _, told) = portway.wait();
     assert_eq!(code, Some(1), "{told}");
@@ -88,7 +86,7 @@ fn where_no_socket_can_be_opened_it_does_not_start() {
 fn a_taken_admin_address_names_the_option() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = taken.local_addr().unwrap().to_string();
-    let (code, _, told) = support::output(["run", "examples/my-app", "--admin", &admin]);
+    let (code, _, told) = portway::output(["run", "examples/my-app", "--admin", &admin]);
     assert_eq!(code, 1);
     assert!(told.contains(&admin) && told.contains("--admin"), "{told}");
 }

@@ -1,52 +1,33 @@
 //! Requests by curl, a client that no one here wrote.
 
 use std::ffi::OsStr;
-use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 /// What came of a request.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// Whether curl got an answer.
-    pub succeeded: bool,
+pub(crate) struct Answer {
     /// 0 when there is no answer.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
     /// What curl says about an error.
-    pub error: String,
-    pub took: Duration,
+    pub(crate) error: String,
 }
 
-/// Runs curl.
-pub fn curl<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Answer {
-    curl_in(&super::repository(), arguments)
-}
-
-/// Runs curl in a directory.
-pub fn curl_in<S: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = S>) -> Answer {
+/// Runs curl in the repository.
+pub(crate) fn curl<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Answer {
     let files = tempfile::tempdir().unwrap();
     let (head, body) = (files.path().join("head"), files.path().join("body"));
     let mut command = Command::new("curl");
     // `.curlrc` and proxies are the machine's, not the test's.
     command.args(["--disable", "--silent", "--show-error", "--noproxy", "*", "--max-time", "20"]);
     command.arg("--dump-header").arg(&head).arg("--output").arg(&body);
-    command.args(arguments).current_dir(directory);
-    let start = Instant::now();
+    command.args(arguments).current_dir(crate::repository());
     let output = command.output().unwrap_or_else(|error| panic!("cannot run curl: {error}"));
-    let took = start.elapsed();
     let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
     let (status, headers) = last_head(&read(&head));
-    Answer {
-        succeeded: output.status.success(),
-        status,
-        headers,
-        body: read(&body),
-        error: String::from_utf8_lossy(&output.stderr).into_owned(),
-        took,
-    }
+    Answer { status, headers, body: read(&body), error: String::from_utf8_lossy(&output.stderr).into_owned() }
 }
 
 /// The last of the heads that came, since interim answers have their own.
@@ -63,7 +44,7 @@ fn last_head(text: &str) -> (u16, Vec<(String, String)>) {
 
 impl Answer {
     /// The first value of a header, whose name is in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
     }
 }

@@ -1,8 +1,8 @@
 //! The article's example: an application, a Gateway in another namespace, and the route between them.
 
-mod support;
-
-use support::{Portway, manifest, repository};
+use crate::curl::curl;
+use crate::manifest;
+use crate::portway::{self, Portway};
 
 /// The name of the replica on a demo backend's page.
 fn server_name(body: &str) -> &str {
@@ -12,7 +12,7 @@ fn server_name(body: &str) -> &str {
 
 #[test]
 fn the_example_serves_the_page_from_both_replicas() {
-    let portway = Portway::run([repository().join("examples/my-app").to_str().unwrap(), "--demo-backends"]);
+    let portway = Portway::run(["examples/my-app", "--demo-backends"]);
     let mut replicas = std::collections::BTreeSet::new();
     for _ in 0..20 {
         let answer = portway.get("http://myapp.example.com/cart?item=7");
@@ -42,15 +42,14 @@ fn the_curl_line_that_is_printed_answers() {
         .split(' ')
         .map(str::to_owned)
         .collect();
-    assert_eq!(support::curl(arguments).status, 200, "{line}");
+    assert_eq!(curl(arguments).status, 200, "{line}");
 }
 
 /// The manifests exactly as they stand in the article: the Gateway takes routes of its own namespace only.
 #[test]
 fn a_route_that_may_not_attach_is_explained_everywhere() {
     let path = manifest("my-app-same.yaml");
-    let path = path.to_str().unwrap();
-    let portway = Portway::run([path, "--demo-backends"]);
+    let portway = Portway::run([path.as_str(), "--demo-backends"]);
     assert_eq!(portway.get("http://myapp.example.com/").status, 404);
 
     let message = "HTTPRoute my-app/my-web-app-route may not attach to Gateway gateway-api/my-gateway: listener http takes \
@@ -66,7 +65,7 @@ fn a_route_that_may_not_attach_is_explained_everywhere() {
         assert!(started.contains(part), "{part:?} is not in {started}");
     }
 
-    let (code, status, _) = support::output(["status", "--admin", &portway.admin()]);
+    let (code, status, _) = portway::output(["status", "--admin", &portway.admin()]);
     assert_eq!(code, 1, "{status}");
     assert!(status.contains("NotAllowedByListeners"), "{status}");
     assert!(status.contains("listener http, 0 routes"), "{status}");

@@ -1,28 +1,33 @@
 //! Running the command `portway` and asking it, as its users do.
+#![cfg(test)]
 
-#![allow(dead_code, reason = "each file of tests uses a part of this")]
-
-pub mod curl;
-pub mod portway;
-
-pub use curl::{Answer, curl, curl_in};
-pub use portway::{PORT_OFFSET, Portway, command, output};
+mod admin;
+mod check;
+mod curl;
+mod explain;
+mod my_app;
+mod portway;
+mod reload;
+mod signals;
+mod sockets;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The repository.
-pub fn repository() -> PathBuf {
+fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A file of `tests/manifests`.
-pub fn manifest(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(name)
+/// A file of `manifests/` beside this.
+fn manifest(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/command/manifests").join(name);
+    path.to_str().unwrap().to_owned()
 }
 
 /// Asks until the answer is `Some`, at most for ten seconds.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(answer) = ask() {

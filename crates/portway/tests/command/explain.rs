@@ -1,0 +1,75 @@
+//! `portway explain`.
+
+use crate::manifest;
+use crate::portway::{Portway, output};
+
+fn explain(paths: &str, request: &[&str]) -> (i32, String) {
+    let (code, text, error) = output([&["explain", paths, "--"], request].concat());
+    (code, text.replace(&manifest(""), "") + &error.replace(&manifest(""), ""))
+}
+
+#[test]
+fn the_winner_and_every_loser_are_told() {
+    let (code, text) = explain("examples/matching", &["http://store.example.com/cart", "-H", "x-beta: 1"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn filters_weights_and_tls_are_told() {
+    let (code, text) = explain("examples/canary", &["GET", "http://store.example.com/"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!("canary", text);
+    let (code, text) = explain("examples/https-redirect", &["http://store.example.com/cart"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!("redirect", text);
+    let (code, text) =
+        explain("examples/https-redirect", &["https://store.example.com/", "--sni", "other.example.org"]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("other-server-name", text);
+}
+
+#[test]
+fn a_route_that_is_not_attached_is_told() {
+    let (code, text) = explain(&manifest("my-app-same.yaml"), &["http://myapp.example.com/"]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_is_no_request_is_told() {
+    for request in [&["ftp://a/"] as &[_], &["http://a/", "-H", "x"], &["GET", "a b", "c"], &["http://a/%2f"]]
+    {
+        let (code, text) = explain("examples/my-app", request);
+        assert_eq!(code, 2, "{request:?}: {text}");
+        assert!(text.contains("error"), "{text}");
+    }
+    assert_eq!(explain("does/not/exist", &["http://a/"]).0, 2);
+}
+
+/// What is explained is what happens.
+#[test]
+fn json_agrees_with_the_traffic() {
+    let portway = Portway::run(["examples/matching", "--demo-backends", "--access-log", "json"]);
+    for (url, header) in [
+        ("http://store.example.com/", "x-none: 1"),
+        ("http://store.example.com/cart", "x-none: 1"),
+        ("http://store.example.com/orders/12", "x-none: 1"),
+        ("http://store.example.com/cart/", "x-beta: true"),
+        ("http://other.example.com/", "x-none: 1"),
+    ] {
+        let (_, text) = explain("examples/matching", &[url, "-H", header, "-o", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let explained = &report["gateways"][0];
+        let answer =
+            crate::curl::curl([portway.connect_to(), vec!["-H".into(), header.into(), url.into()]].concat());
+        match explained["status"].as_u64() {
+            Some(status) => assert_eq!(u64::from(answer.status), status, "{url}"),
+            None => {
+                let backend = explained["winner"]["backends"][0]["backend"].as_str().unwrap();
+                let name = backend.rsplit('/').next().unwrap().split(':').next().unwrap();
+                assert!(answer.body.contains(&format!("Server name: {name}-")), "{url}: {text} {answer:?}");
+            }
+        }
+    }
+}
