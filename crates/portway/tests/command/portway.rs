@@ -145,11 +145,6 @@ impl Portway {
     pub(crate) fn stderr(&self) -> String {
         self.stderr.so_far()
     }
-
-    /// What was written to standard output so far.
-    pub(crate) fn stdout(&self) -> String {
-        self.stdout.so_far()
-    }
 }
 
 impl Drop for Portway {
