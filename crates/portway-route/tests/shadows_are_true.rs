@@ -33,7 +33,7 @@ fn all_requests() -> Vec<Message> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_shadowed_or_isolated_never_serves(gateway in arbitrary::gateway()) {

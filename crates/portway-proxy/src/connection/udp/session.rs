@@ -4,12 +4,15 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::sys::socket::MsgFlags;
 use portway_config::route::BackendTarget;
 use portway_config::{BackendKey, Configuration, EndpointAddress, Revision};
 use portway_route::L4RuleId;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -163,10 +166,8 @@ impl Session {
     ) -> Option<Reason> {
         match self.connect(accepted, recording).await {
             Ok(upstream) => {
+                self.send_pending(&upstream).await;
                 let upstream = self.upstream.get_or_init(|| upstream);
-                for datagram in self.pending.take() {
-                    let _ = upstream.try_send(&datagram);
-                }
                 let idle = accepted.limits().udp_session_timeout;
                 tokio::select! {
                     ended = self.receive(upstream, accepted, port, client, scratch) => {
@@ -181,6 +182,21 @@ impl Session {
                 // Remembered for a while, so that not each datagram makes a line in the log.
                 tokio::time::sleep(REFUSED_FOR).await;
                 Some(reason)
+            }
+        }
+    }
+
+    /// Sends what came while the endpoint was being found, in its order.
+    async fn send_pending(&self, upstream: &UdpSocket) {
+        loop {
+            // More may come while these are sent; nothing can between the last look and the return.
+            let pending = self.pending.take();
+            if pending.is_empty() {
+                return;
+            }
+            for datagram in pending {
+                // Errors of the endpoint are seen when receiving.
+                let _ = upstream.send(&datagram).await;
             }
         }
     }
@@ -217,23 +233,32 @@ impl Session {
         client: &ClientSocket,
         scratch: &RefCell<Box<[u8]>>,
     ) -> io::Result<()> {
+        // That the endpoint refuses (ICMP) comes as an error alone, which is not "readable".
+        let interest = Interest::READABLE | Interest::ERROR;
         loop {
-            upstream.readable().await?;
-            let mut scratch = scratch.borrow_mut();
-            let datagram = match upstream.try_recv(&mut scratch) {
-                Ok(length) => scratch.get(..length).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error),
-            };
+            upstream.async_io(interest, || self.pass_on(upstream, client, scratch)).await?;
             if !self.is_current(port, accepted.worker()) {
                 return Ok(());
             }
-            self.last.set(Instant::now());
-            self.counts.sent.set(self.counts.sent.get() + datagram.len() as u64);
-            if let Err(error) = client.send(datagram, &self.flow) {
-                tracing::debug!(peer = %self.flow.peer, %error, "a datagram to a client was lost");
-            }
         }
+    }
+
+    /// Passes one datagram of the endpoint on to the client.
+    fn pass_on(
+        &self,
+        upstream: &UdpSocket,
+        client: &ClientSocket,
+        scratch: &RefCell<Box<[u8]>>,
+    ) -> io::Result<()> {
+        let mut scratch = scratch.borrow_mut();
+        let length = nix::sys::socket::recv(upstream.as_raw_fd(), &mut scratch, MsgFlags::empty())?;
+        let datagram = scratch.get(..length).unwrap_or_default();
+        self.last.set(Instant::now());
+        self.counts.sent.set(self.counts.sent.get() + datagram.len() as u64);
+        if let Err(error) = client.send(datagram, &self.flow) {
+            tracing::debug!(peer = %self.flow.peer, %error, "a datagram to a client was lost");
+        }
+        Ok(())
     }
 
     async fn silent_for(&self, idle: Duration) {
