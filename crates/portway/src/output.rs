@@ -12,7 +12,7 @@ pub(crate) fn print(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// Prints text to standard error, as [`print`] does.
+/// Prints text to standard error, as [`fn@print`] does.
 pub(crate) fn print_error(text: &str) {
     let _: io::Result<()> = anstream::stderr().lock().write_all(text.as_bytes());
 }

@@ -36,8 +36,8 @@ use std::sync::Arc;
 use portway_config::{ListenerKey, NamespacedName};
 
 pub use self::body::RequestBody;
-pub use self::normalise::{BadPath, canonical_path};
 pub use self::filter::listener::{ListenerFilters, compile_listener_filters};
+pub use self::normalise::{BadPath, canonical_path};
 pub use self::rule::{CompiledRule, compile_rules};
 pub use self::server::serve;
 

@@ -45,7 +45,13 @@ impl Config {
     }
 
     /// Adds a listener.
-    pub(crate) fn listener(mut self, name: &str, port: u16, hostname: &str, protocol: ListenerProtocol) -> Self {
+    pub(crate) fn listener(
+        mut self,
+        name: &str,
+        port: u16,
+        hostname: &str,
+        protocol: ListenerProtocol,
+    ) -> Self {
         let key = listener_key(name);
         let transport = if protocol == ListenerProtocol::Udp { Transport::Udp } else { Transport::Tcp };
         let binding =
@@ -69,7 +75,12 @@ impl Config {
     }
 
     /// Adds a route of a byte stream or of datagrams; a weight with an address is a backend of its own.
-    pub(crate) fn route(mut self, kind: RouteKind, listener: &str, backends: &[(u32, Option<SocketAddr>)]) -> Self {
+    pub(crate) fn route(
+        mut self,
+        kind: RouteKind,
+        listener: &str,
+        backends: &[(u32, Option<SocketAddr>)],
+    ) -> Self {
         let protocol = if kind == RouteKind::Udp { BackendProtocol::Udp } else { BackendProtocol::Tcp };
         let backends = self.backends(listener, protocol, backends);
         let rules = Rules::L4(vec![L4Rule { index: 0, name: None, backends }]);

@@ -1,7 +1,7 @@
 //! `portway run`: manifests in, traffic out, in one process and without a cluster.
 //!
 //! 1. [`crate::live`] reads the manifests, as often as they change.
-//! 2. [`stage`] works out what is to be served, aside.
+//! 2. [`mod@stage`] works out what is to be served, aside.
 //! 3. The proxy swaps it in ([`portway_proxy::Proxy::apply`]).
 //! 4. What came of it is [`Published`] for the admin server.
 
