@@ -66,7 +66,7 @@ fn a_mirror_that_does_not_read_holds_nobody_up() {
         let web = Backend::new(|text| hyper::Response::new(text.len().to_string())).await;
         let copy = Backend::raw(|backend, mut stream, _| async move {
             backend.note(backend::read_head(&mut stream).await.unwrap());
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         })
         .await;
         let edge = Plan::new(vec![rule("/", vec![to("web")]).filter(mirror("copy", 1, 1))])

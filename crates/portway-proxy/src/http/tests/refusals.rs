@@ -121,7 +121,7 @@ fn a_client_that_goes_away_is_recorded() {
     on_a_worker(async {
         let backend = Backend::raw(|backend, mut stream, _| async move {
             backend.note(backend::read_head(&mut stream).await.unwrap());
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         })
         .await;
         let edge = Plan::new(vec![rule("/", vec![to("web")])]).backend("web", &[&backend]).start();

@@ -14,7 +14,7 @@ async fn silent() -> Backend {
         if let Some(head) = backend::read_head(&mut stream).await {
             backend.note(head);
         }
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     })
     .await
 }
@@ -72,7 +72,7 @@ fn a_response_must_be_complete_in_time() {
         let backend = Backend::raw(|_, mut stream, _| async move {
             backend::read_head(&mut stream).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         })
         .await;
         let request = HttpRule { request_timeout: SHORT, ..rule("/", vec![to("web")]) };
@@ -87,7 +87,7 @@ fn a_response_that_does_not_move_is_given_up() {
         let backend = Backend::raw(|_, mut stream, _| async move {
             backend::read_head(&mut stream).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         })
         .await;
         let edge = Plan::new(vec![rule("/", vec![to("web")])])
