@@ -13,8 +13,8 @@ use super::log_line;
 use super::record::{L4Record, RequestRecord};
 use super::timestamp::TimestampFormat;
 
-/// Size at which a worker's buffer is handed on.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// Size at which a worker's buffer is handed on. Each time wakes the writing thread, which costs more than the memory.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How long a line may wait in a worker's buffer.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
