@@ -85,6 +85,7 @@ pub(crate) fn refuse(listeners: &mut [ListenerView<'_>], out: &mut Output) {
     }
 }
 
+/// Refuses listeners of one owner: those at `range`. All indices here are of `listeners`, whose length stays.
 fn refuse_of_owner(
     listeners: &mut [ListenerView<'_>],
     range: std::ops::Range<usize>,

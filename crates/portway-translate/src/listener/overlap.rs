@@ -16,6 +16,7 @@ use crate::reason::{ConditionType, Reason};
 use crate::tls::certificate::name_covers;
 
 /// Sets `OverlappingTLSConfig` on listeners that are served and overlap. It is absent otherwise.
+/// All indices below are of `listeners`, whose length stays.
 pub(crate) fn mark(context: &Context<'_>, listeners: &mut [ListenerView<'_>]) {
     let mut ports: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     for (index, listener) in listeners.iter().enumerate() {
