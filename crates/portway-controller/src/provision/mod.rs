@@ -1,0 +1,1 @@
+//! The objects that serve a Gateway.
