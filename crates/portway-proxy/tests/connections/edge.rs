@@ -158,7 +158,7 @@ impl Config {
             let target = match address {
                 Some(address) => {
                     let service = NamespacedName::new("app", format!("{name}-{index}"));
-                    let endpoints = EndpointsKey { service, port: 1 };
+                    let endpoints = EndpointsKey { service, port: 1, transport: protocol.transport() };
                     let key = BackendKey { endpoints: endpoints.clone(), protocol };
                     self.endpoints(&endpoints, &[*address]);
                     let backend = Backend { key: key.clone(), tls: BackendTls::Plain };
