@@ -4,17 +4,19 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-all bench fmt examples man advisories setup
+.PHONY: help run check test test-all bench fmt examples man advisories setup cluster cluster-down conformance
 
 ENV := . tools/env.sh;
 # What `make run` serves, and how far from their own numbers its ports are opened.
 DIR ?= examples/my-app
 PORT_OFFSET ?= 8000
+# How many nodes `make cluster` starts.
+NODES ?= 2
 
 help: ## This list
 	@echo "Portway: make TARGET"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## Build Portway and serve examples/my-app (another directory: DIR=...) on port 80 + 8000
 	@$(ENV) tools/setup run; \
@@ -43,6 +45,20 @@ fmt: ## Lay out all Rust and C
 examples: ## Serve every example and send it the requests that it lists
 	@$(ENV) tools/setup test; \
 	cargo test --package portway --test examples
+
+cluster: ## A Kubernetes cluster on this machine, with Portway in it (root; NODES=2, TESTBED_NAME=portway)
+	@$(ENV) tools/setup cluster; \
+	cargo build --release --bin portway; \
+	testbed/cluster up --nodes $(NODES) >/dev/null; \
+	testbed/cluster install
+
+cluster-down: ## End that cluster, and remove every trace of it
+	@testbed/cluster down
+
+conformance: ## The official Gateway API conformance suite on a cluster of its own (RUN=TEST, KEEP=1, CLUSTER=NAME)
+	@$(ENV) tools/setup cluster; \
+	cargo build --release --bin portway; \
+	testbed/conformance $(if $(RUN),--run $(RUN)) $(if $(KEEP),--keep) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 man: ## Man pages and shell completions, to share/ in the target folder
 	@$(ENV) cargo build --quiet --bin portway; \

@@ -14,6 +14,7 @@ export PORTWAY_TOOLS=${PORTWAY_TOOLS:-$PORTWAY_CACHE/tools}
 export PORTWAY_GATEWAY_API_VERSION=1.7.0
 export PORTWAY_CARGO_DENY_VERSION=0.20.2
 h2spec_pin=$(sha256sum <"$PORTWAY_ROOT/tools/h2spec/go.sum" | cut -c 1-8)
+testbed_pin=$(cat "$PORTWAY_ROOT"/testbed/{build,pause.c,go/go.mod,go/go.sum,go/*.go,go/*/*.go} | sha256sum | cut -c 1-8)
 python_pin=$(sha256sum <"$PORTWAY_ROOT/tools/requirements.txt" | cut -c 1-8)
 
 # The CRDs of the Gateway API, which a test holds portway-api's types against.
@@ -24,4 +25,8 @@ export PORTWAY_H2SPEC=${PORTWAY_H2SPEC:-$PORTWAY_TOOLS/h2spec-$h2spec_pin/h2spec
 export PORTWAY_PYTHON=${PORTWAY_PYTHON:-$PORTWAY_TOOLS/python-$python_pin/bin/python}
 # Licences, sources and bans of what we depend on.
 export PORTWAY_CARGO_DENY=${PORTWAY_CARGO_DENY:-$PORTWAY_TOOLS/cargo-deny-$PORTWAY_CARGO_DENY_VERSION/bin/cargo-deny}
-unset h2spec_pin python_pin
+# What clusters and the official conformance suite are made of (testbed/build), and the Go that builds it, which any
+# Go from 1.21 on fetches by itself.
+export PORTWAY_TESTBED_GO=go1.27.0
+export PORTWAY_TESTBED=${PORTWAY_TESTBED:-$PORTWAY_TOOLS/testbed-$testbed_pin}
+unset h2spec_pin python_pin testbed_pin

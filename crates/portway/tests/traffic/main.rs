@@ -11,7 +11,6 @@
 )]
 
 mod changes;
-mod early_answers;
 mod gateway;
 mod grpc;
 mod h2spec;

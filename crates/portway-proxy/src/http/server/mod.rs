@@ -5,7 +5,6 @@ mod connection;
 mod drive;
 mod executor;
 mod preface;
-mod unread;
 mod watchdog;
 
 use std::rc::Rc;

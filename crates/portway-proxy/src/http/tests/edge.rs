@@ -43,8 +43,7 @@ pub(super) fn listener_key(name: &str) -> ListenerKey {
 
 /// The key of a backend by its name.
 pub(super) fn key(name: &str, protocol: BackendProtocol) -> BackendKey {
-    let service = NamespacedName::new("apps", name);
-    BackendKey { endpoints: EndpointsKey { service, port: 80, transport: protocol.transport() }, protocol }
+    BackendKey { endpoints: EndpointsKey { service: NamespacedName::new("apps", name), port: 80 }, protocol }
 }
 
 /// A weighted reference to a backend.

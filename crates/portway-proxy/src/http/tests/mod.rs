@@ -12,7 +12,6 @@ mod requests;
 mod retries;
 mod routing;
 mod timeouts;
-mod unread;
 mod upgrades;
 
 use std::future::Future;

@@ -1,0 +1,140 @@
+"""One run of the suite: from the outside client's network namespace, with what it prints kept and its progress told."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localcluster import logs, programs
+from localcluster.layout import UNUSABLE_ADDRESS, Layout
+from localcluster.processes import in_namespace
+
+from .report import PROFILES
+
+# Of a mesh, which Portway is not: `-all-features` without them are the 54 others.
+MESH_FEATURES = (
+    "Mesh",
+    "MeshClusterIPMatching",
+    "MeshConsumerRoute",
+    "MeshHTTPRouteBackendRequestHeaderModification",
+    "MeshHTTPRouteNamedRouteRule",
+    "MeshHTTPRouteQueryParamMatching",
+    "MeshHTTPRouteRedirectPath",
+    "MeshHTTPRouteRedirectPort",
+    "MeshHTTPRouteRewritePath",
+    "MeshHTTPRouteSchemeRedirect",
+)
+
+OUTCOME = re.compile(r"^\s*--- (PASS|FAIL|SKIP): TestConformance/([^/\s]+) \(([\d.]+)s\)")
+
+SECONDS_BETWEEN_LOOKS_AT_PODS = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is to do."""
+
+    gateway_class: str
+    version: str
+    # One test, or all.
+    test: str | None = None
+    # Take every feature for supported, instead of those that the GatewayClass says it has.
+    all_features: bool = False
+    # How many of the tests that allow it run at the same time. They wait more than they work.
+    parallel: int = 8
+    # Stop at the first failure, and leave what the failed test made.
+    fail_fast: bool = False
+    debug: bool = False
+    # For the suite, as they are.
+    further: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    test: str
+    result: str
+    seconds: float
+
+
+def run(layout: Layout, options: Options, target: Path) -> tuple[int, list[Outcome]]:
+    """Runs the suite; its exit status, and how each test went. The report comes to `target`, and what it says."""
+    outcomes = []
+    command = in_namespace(layout.client_namespace, _command(layout, options, target / "report.yaml"))
+    environment = {**os.environ, **layout.environment()}
+    with _pods_logs_kept(layout), (target / "suite.log").open("w") as log:
+        suite = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        assert suite.stdout is not None, "started with stdout=PIPE"
+        try:
+            for line in suite.stdout:
+                log.write(line)
+                if outcome := outcome_of(line):
+                    outcomes.append(outcome)
+                    _tell(outcome, len(outcomes))
+        finally:
+            suite.terminate()
+            status = suite.wait()
+    return status, outcomes
+
+
+def kept_logs(layout: Layout) -> Path:
+    """Where the logs are of all pods that there were, those that are gone too."""
+    return layout.state / "kept-logs"
+
+
+def _command(layout: Layout, options: Options, report: Path) -> list[str]:
+    command = [str(programs.program("conformance")), "-test.v", "-test.timeout=60m"]
+    command += [f"-test.parallel={options.parallel}", f"-gateway-class={options.gateway_class}"]
+    command += [f"-conformance-profiles={','.join(PROFILES)}", f"-report-output={report}"]
+    command += [f"-usable-address={layout.usable_address}", f"-unusable-address={UNUSABLE_ADDRESS}"]
+    command += ["-organization=portway", "-project=portway", "-url=https://github.com/portway/portway"]
+    command += [f"-version={options.version}", "-contact=@portway/maintainers"]
+    if options.all_features:
+        command += ["-all-features", f"-exempt-features={','.join(MESH_FEATURES)}"]
+    if options.test:
+        command += [f"-run-test={options.test}"]
+    if options.fail_fast:
+        command += ["-fail-fast", "-cleanup-test-resources=false", "-cleanup-base-resources=false"]
+    if options.debug:
+        command += ["-debug"]
+    return command + options.further
+
+
+def outcome_of(line: str) -> Outcome | None:
+    """How a test went, if that is what a line tells."""
+    match = OUTCOME.match(line)
+    return Outcome(match[2], match[1], float(match[3])) if match else None
+
+
+def _tell(outcome: Outcome, number: int) -> None:
+    if outcome.result != "SKIP":
+        print(f"{number:4}  {outcome.result}  {outcome.seconds:6.1f} s  {outcome.test}", flush=True)
+
+
+@contextmanager
+def _pods_logs_kept(layout: Layout) -> Iterator[None]:
+    """Keeps the logs of pods that go with the test that made them."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(SECONDS_BETWEEN_LOOKS_AT_PODS):
+            logs.keep_pods(layout, kept_logs(layout))
+
+    thread = threading.Thread(target=look, name="logs of pods")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def slowest(outcomes: list[Outcome], count: int) -> list[Outcome]:
+    return sorted(outcomes, key=lambda outcome: -outcome.seconds)[:count]

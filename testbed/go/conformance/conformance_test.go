@@ -1,0 +1,35 @@
+// Package conformance runs the official Gateway API conformance suite, by its own flags.
+package conformance
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/gateway-api/conformance"
+	"sigs.k8s.io/yaml"
+)
+
+func TestConformance(t *testing.T) {
+	// Runs last, after the suite's own cleanup has written the report.
+	t.Cleanup(func() { reportAsJSON(t) })
+	conformance.RunConformance(t)
+}
+
+// reportAsJSON puts the report as JSON beside the YAML, for a reader without a parser of the latter.
+func reportAsJSON(t *testing.T) {
+	path := flag.Lookup("report-output").Value.String()
+	report, err := os.ReadFile(path)
+	if err != nil {
+		t.Logf("no report: %v", err)
+		return
+	}
+	asJSON, err := yaml.YAMLToJSON(report)
+	if err != nil {
+		t.Fatalf("the report %s is not YAML: %v", path, err)
+	}
+	if err := os.WriteFile(strings.TrimSuffix(path, ".yaml")+".json", asJSON, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,112 @@
+"""Portway in a cluster, installed as a user would: the Gateway API's CRDs, its image, and its Helm chart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import images, lifecycle, programs
+from .api import kubectl
+from .layout import DEFAULT_NAME, ClusterError, Layout
+from .processes import in_namespace
+
+CHART = programs.ROOT / "deploy" / "helm" / "portway"
+NAMESPACE = "portway-system"
+REPOSITORY = "ghcr.io/portway/portway"
+
+# Of the page that answers who it is; the real one cannot be pulled here, so Portway's demo backend stands in for it.
+# The real one listens on port 80, its unprivileged sister on 8080, and manifests exist for either.
+HELLO_IMAGE = "docker.io/nginxdemos/hello:plain-text"
+HELLO_COMMAND = ("/portway", "demo-backend", "--bind=0.0.0.0:80", "--bind=0.0.0.0:8080")
+
+
+@dataclass(frozen=True)
+class Build:
+    """The program that is to be installed."""
+
+    binary: Path
+
+    def tag(self) -> str:
+        """Another for each other program, so that the cluster sees that it is another."""
+        return f"{version()}-{hashlib.sha256(self.binary.read_bytes()).hexdigest()[:8]}"
+
+
+def version() -> str:
+    """The version that the workspace is at."""
+    match = re.search(r'^version = "(.+)"$', (programs.ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    if not match:
+        raise ClusterError("Cargo.toml names no version")
+    return match[1]
+
+
+def install(layout: Layout, build: Build, values: list[str]) -> None:
+    """Installs Portway, or brings it up to this build. `values` are further ones for the chart, as `key=value`."""
+    apply_crds(layout)
+    load_images(layout, build)
+    if not (CHART / "Chart.yaml").exists():
+        raise ClusterError(
+            f"there is no Helm chart at {CHART.relative_to(programs.ROOT)} yet; CRDs and images are installed"
+        )
+    settings = [f"image.repository={REPOSITORY}", f"image.tag={build.tag()}", *values]
+    chart = ["upgrade", "--install", "portway", str(CHART), f"--namespace={NAMESPACE}", "--create-namespace"]
+    chart += [argument for setting in settings for argument in ("--set", setting)]
+    helm(layout, *chart, "--wait", "--timeout=120s")
+
+
+def how_to_reach(layout: Layout) -> str:
+    """For a person at a terminal, in the top folder of the repository."""
+    cluster = "testbed/cluster" if layout.name == DEFAULT_NAME else f"TESTBED_NAME={layout.name} testbed/cluster"
+    return f"""\
+Portway is in the cluster {layout.name}; its kubeconfig, for programs in the client's network: {layout.kubeconfig}
+
+    {cluster} kubectl get pods --all-namespaces
+    {cluster} kubectl apply --filename examples/my-app
+    address=$({cluster} kubectl get gateway my-gateway --namespace gateway-api \\
+        --output 'jsonpath={{.status.addresses[0].value}}')
+    {cluster} client -- curl --header 'Host: myapp.example.com' "http://$address/"
+"""
+
+
+def apply_crds(layout: Layout) -> None:
+    """The Gateway API's, of the experimental channel. Too long for the annotation of a client-side apply."""
+    directory = programs.setting("PORTWAY_CRDS") / "experimental"
+    files = sorted(str(path) for path in directory.glob("gateway.networking.*.yaml"))
+    if not files:
+        raise ClusterError(f"the CRDs of the Gateway API are not at {directory}: tools/setup test")
+    kubectl(layout, "apply", "--server-side", *(f"--filename={file}" for file in files))
+    kubectl(layout, "wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=30s")
+
+
+def load_images(layout: Layout, build: Build) -> None:
+    """Portway's own, and those of the backends that examples and tests use."""
+    if not build.binary.exists():
+        raise ClusterError(f"{build.binary} is not there: cargo build --release --bin portway")
+    directory = layout.state / "images"
+    program = {"/portway": build.binary}
+    archives = {
+        "portway": images.Image([f"{REPOSITORY}:{build.tag()}"], ["/portway"], program, user="65532:65532"),
+        "hello": images.Image([HELLO_IMAGE], HELLO_COMMAND, program, ports=["80/tcp"]),
+    }
+    for name, image in archives.items():
+        images.write(image, directory / f"{name}.tar")
+    loaded = [*(directory / f"{name}.tar" for name in archives), programs.image("echo-basic")]
+    lifecycle.load(layout, loaded)
+
+
+def helm(layout: Layout, *arguments: str) -> None:
+    """Runs helm, which tells itself what is wrong."""
+    state = layout.state / "helm"
+    places = {f"HELM_{kind}_HOME": str(state / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+    command = in_namespace(layout.client_namespace, [str(programs.program("helm")), *arguments])
+    environment = {**os.environ, **layout.environment(), **places}
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise ClusterError(f"helm {arguments[0]} failed")
+
+
+def default_binary() -> Path:
+    return programs.setting("CARGO_TARGET_DIR") / "release" / "portway"

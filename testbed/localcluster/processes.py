@@ -1,0 +1,121 @@
+"""Processes that outlive the command that started them: started in a network namespace, found again by what they
+wrote down of themselves, and ended by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from .layout import ClusterError, Layout
+
+# Notes the process's own line of /proc, pid and start time in it, before it becomes the program: so there is no
+# moment in which it runs unknown. exec changes neither.
+NOTE_AND_EXEC = 'read -r stat </proc/$$/stat && echo "$stat" >"$0" && exec "$@"'
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as the kernel tells it from any later one of the same number."""
+
+    pid: int
+    # Clock ticks since boot.
+    started: int
+
+    @classmethod
+    def parse(cls, stat: str) -> Process:
+        # The name, in parentheses, may hold anything; the start time is field 22, the name field 2.
+        return cls(int(stat.split(" ", 1)[0]), int(stat.rsplit(")", 1)[1].split()[19]))
+
+    @classmethod
+    def find(cls, pid: int) -> Process | None:
+        """The process that has this number now, if it runs."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        state = stat.rsplit(")", 1)[1].split()[0]
+        return None if state in "ZX" else cls.parse(stat)
+
+    def runs(self) -> bool:
+        return self.find(self.pid) == self
+
+    def signal(self, number: int) -> None:
+        """Sends a signal, to this process and not to one that has its number by now."""
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(self.pid)
+            try:
+                if self.runs():
+                    signal.pidfd_send_signal(handle, number)
+            finally:
+                os.close(handle)
+
+
+def in_namespace(namespace: str, argv: Sequence[str]) -> list[str]:
+    """The command line that runs `argv` in a network namespace.
+
+    Not by `ip netns exec`, which mounts another /sys, without the control groups that kubelet needs.
+    """
+    return ["nsenter", f"--net=/run/netns/{namespace}", *argv]
+
+
+def spawn(layout: Layout, namespace: str, component: str, argv: Sequence[str | Path]) -> None:
+    """Starts a component in the background; its log and its note are under its name in the state directory."""
+    notes = layout.state / "processes"
+    notes.mkdir(exist_ok=True)
+    layout.logs.mkdir(exist_ok=True)
+    command = in_namespace(namespace, [str(argument) for argument in argv])
+    with (layout.logs / f"{component}.log").open("ab") as log:
+        subprocess.Popen(
+            ["/bin/sh", "-c", NOTE_AND_EXEC, str(notes / component), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def noted(layout: Layout) -> dict[str, Process]:
+    """Every component that was started, running or not."""
+    found = {}
+    for note in sorted((layout.state / "processes").glob("*")):
+        # An empty note is one of a process that has not come to writing it.
+        if stat := note.read_text():
+            found[note.name] = Process.parse(stat)
+    return found
+
+
+def ended(layout: Layout) -> list[str]:
+    """The components that have ended, which none should."""
+    return [name for name, process in noted(layout).items() if not process.runs()]
+
+
+def last_words(layout: Layout, component: str, lines: int = 15) -> str:
+    """The end of a component's log."""
+    log = layout.logs / f"{component}.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def check(layout: Layout) -> None:
+    """Raises if a component has ended, with the end of its log."""
+    for component in ended(layout):
+        raise ClusterError(f"{component} has ended. The end of its log:\n{last_words(layout, component)}")
+
+
+def end(processes: Iterable[Process], seconds: float = 10.0) -> None:
+    """Ends processes by SIGKILL, and waits until they are gone. Nothing of a cluster is worth saving."""
+    left = list(processes)
+    deadline = time.monotonic() + seconds
+    for process in left:
+        process.signal(signal.SIGKILL)
+    while left := [process for process in left if process.runs()]:
+        if time.monotonic() > deadline:
+            pids = ", ".join(str(process.pid) for process in left)
+            raise ClusterError(f"processes {pids} do not end, not even by SIGKILL")
+        time.sleep(0.01)

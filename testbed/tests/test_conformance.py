@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from conformancesuite.report import PROFILES, Report
+from conformancesuite.run import Outcome, outcome_of
+
+
+def profile(name: str) -> dict:
+    return {
+        "name": name,
+        "core": {"result": "success", "statistics": {"Passed": 2, "Failed": 0, "Skipped": 0}},
+        "extended": {
+            "result": "success",
+            "statistics": {"Passed": 3, "Failed": 0, "Skipped": 0},
+            "supportedFeatures": ["GatewayPort8080"],
+        },
+    }
+
+
+class ReportTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.report = {"profiles": [profile(name) for name in reversed(PROFILES)]}
+
+    def read(self) -> Report:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(self.report, file)
+            file.flush()
+            return Report.read(Path(file.name))
+
+    def test_all_passed_is_a_success(self) -> None:
+        report = self.read()
+        self.assertEqual(report.faults(), [])
+        self.assertEqual([line.profile for line in report.lines[::2]], list(PROFILES))
+        self.assertIn("extended features: 1 supported, 0 not", report.table())
+
+    def test_a_failed_test_is_a_fault(self) -> None:
+        core = self.report["profiles"][-1]["core"]
+        core |= {"failedTests": ["GatewayModifyListeners"], "statistics": {"Passed": 1, "Failed": 1, "Skipped": 0}}
+        self.assertEqual(self.read().faults(), ["GatewayModifyListeners fails (GATEWAY-HTTP, core)"])
+
+    def test_a_skipped_test_is_a_fault(self) -> None:
+        self.report["profiles"][0]["extended"]["skippedTests"] = ["UDPRoute"]
+        self.assertEqual(self.read().faults(), ["UDPRoute is skipped (GATEWAY-UDP, extended)"])
+
+    def test_an_unsupported_feature_is_a_fault(self) -> None:
+        for it in self.report["profiles"]:
+            it["extended"]["unsupportedFeatures"] = ["GatewayFrontendClientCertificateValidation"]
+        self.assertEqual(
+            self.read().faults(), ["the feature GatewayFrontendClientCertificateValidation is not supported"]
+        )
+
+    def test_what_was_not_run_is_a_fault(self) -> None:
+        self.report["profiles"].pop()
+        del self.report["profiles"][0]["extended"]
+        self.assertEqual(
+            self.read().faults(),
+            [
+                "no test of GATEWAY-HTTP, core, was run",
+                "no test of GATEWAY-HTTP, extended, was run",
+                "no test of GATEWAY-UDP, extended, was run",
+            ],
+        )
+
+    def test_an_empty_report_is_a_fault(self) -> None:
+        self.report = {"profiles": None}
+        self.assertEqual(len(self.read().faults()), 2 * len(PROFILES))
+
+
+class OutcomeTest(unittest.TestCase):
+    def test_of_a_test_but_not_of_its_parts(self) -> None:
+        self.assertEqual(outcome_of("    --- PASS: TestConformance/A (1.25s)\n"), Outcome("A", "PASS", 1.25))
+        self.assertEqual(outcome_of("    --- FAIL: TestConformance/B (0.00s)\n"), Outcome("B", "FAIL", 0.0))
+        for line in ("        --- PASS: TestConformance/A/part (1.25s)", "--- PASS: TestConformance (9s)", "=== RUN A"):
+            self.assertIsNone(outcome_of(line))
