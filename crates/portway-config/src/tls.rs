@@ -1,9 +1,10 @@
-//! TLS material.
+//! TLS material. What is serialized here is for people: it tells no secret and cannot be read back. What travels
+//! to a data plane has a form of its own, [`crate::wire`].
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::key::{CertificateKey, TrustKey};
 
@@ -29,7 +30,7 @@ pub struct PrivateKey {
 }
 
 /// How a private key is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PrivateKeyEncoding {
     /// PKCS #1, RSA.
     Pkcs1,

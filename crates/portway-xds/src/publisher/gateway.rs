@@ -1,0 +1,184 @@
+//! The resources of one Gateway, and which revision changed each.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use portway_config::{Configuration, Endpoints, Revision};
+
+use crate::resource::{Resource, ResourceKey, Version, resources_of};
+
+/// The resources of one Gateway.
+#[derive(Debug)]
+pub(super) struct PublishedGateway {
+    /// What was published last as a whole; that `Endpoints` may be newer does not matter for comparing pointers.
+    configuration: Arc<Configuration>,
+    revision: Revision,
+    resources: BTreeMap<ResourceKey, Published>,
+    /// Resources that are gone, with the revision that removed them.
+    removed: BTreeMap<ResourceKey, Revision>,
+    /// What each revision changed or removed, as far as no later one did again. So the work for a change
+    /// does not grow with the number of resources.
+    log: BTreeMap<Revision, BTreeSet<ResourceKey>>,
+}
+
+#[derive(Debug)]
+struct Published {
+    resource: Resource,
+    version: Version,
+    /// When it was changed last.
+    revision: Revision,
+}
+
+/// What a proxy must be told to be at a revision.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Changes {
+    pub(crate) revision: Revision,
+    /// In the order of their keys.
+    pub(crate) changed: Vec<(Version, Resource)>,
+    /// Types and names.
+    pub(crate) removed: Vec<(&'static str, String)>,
+}
+
+impl PublishedGateway {
+    pub(super) fn new(configuration: &Arc<Configuration>, revision: Revision) -> Self {
+        let mut gateway = Self {
+            configuration: Arc::clone(configuration),
+            revision,
+            resources: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            log: BTreeMap::new(),
+        };
+        gateway.replace(configuration, revision);
+        gateway
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Takes over a configuration; returns whether anything is different.
+    pub(super) fn publish(&mut self, configuration: &Arc<Configuration>) -> bool {
+        if Arc::ptr_eq(&self.configuration, configuration) {
+            return false;
+        }
+        self.configuration = Arc::clone(configuration);
+        self.replace(configuration, self.next())
+    }
+
+    /// Takes over the endpoints of a Service port, if this Gateway uses it; returns whether anything is different.
+    pub(super) fn publish_endpoints(&mut self, endpoints: &Arc<Endpoints>) -> bool {
+        let resource = Resource::Endpoints(Arc::clone(endpoints));
+        let next = self.next();
+        let is_new = self.resources.contains_key(&resource.key()) && self.put(resource, next);
+        if is_new {
+            self.revision = next;
+        }
+        is_new
+    }
+
+    /// What has changed after `revision`.
+    pub(super) fn since(&self, revision: Revision) -> Changes {
+        let mut changes = Changes { revision: self.revision, changed: Vec::new(), removed: Vec::new() };
+        let mut keys: Vec<_> = self
+            .log
+            .range((Bound::Excluded(revision), Bound::Unbounded))
+            .flat_map(|(_, keys)| keys)
+            .collect();
+        keys.sort();
+        for key in keys {
+            match self.resources.get(key) {
+                Some(it) => changes.changed.push((it.version.clone(), it.resource.clone())),
+                None => changes.removed.push((key.resource_type().url(), key.name())),
+            }
+        }
+        changes
+    }
+
+    /// What differs from the versions that a proxy has, by type and name.
+    pub(super) fn beyond(&self, mut has: HashMap<(&'static str, String), String>) -> Changes {
+        let mut changes = Changes { revision: self.revision, changed: Vec::new(), removed: Vec::new() };
+        for (key, it) in &self.resources {
+            let version = has.remove(&(key.resource_type().url(), key.name()));
+            if version.is_none_or(|version| *version != *it.version.0) {
+                changes.changed.push((it.version.clone(), it.resource.clone()));
+            }
+        }
+        changes.removed = has.into_keys().collect();
+        changes.removed.sort();
+        changes
+    }
+
+    /// Forgets what was removed up to `revision`, which every proxy has been told.
+    pub(super) fn forget_removed(&mut self, revision: Revision) {
+        let log = &mut self.log;
+        self.removed.retain(|key, removed| {
+            let is_needed = *removed > revision;
+            if !is_needed {
+                unlog(log, *removed, key);
+            }
+            is_needed
+        });
+    }
+
+    fn next(&self) -> Revision {
+        Revision(self.revision.0.saturating_add(1))
+    }
+
+    fn replace(&mut self, configuration: &Configuration, revision: Revision) -> bool {
+        let mut is_new = false;
+        let mut seen = BTreeSet::new();
+        for resource in resources_of(configuration) {
+            seen.insert(resource.key());
+            is_new |= self.put(resource, revision);
+        }
+        let gone: Vec<_> = self.resources.keys().filter(|key| !seen.contains(key)).cloned().collect();
+        is_new |= !gone.is_empty();
+        for key in gone {
+            if let Some(before) = self.resources.remove(&key) {
+                unlog(&mut self.log, before.revision, &key);
+            }
+            self.log.entry(revision).or_default().insert(key.clone());
+            self.removed.insert(key, revision);
+        }
+        if is_new {
+            self.revision = revision;
+        }
+        is_new
+    }
+
+    /// Returns whether it is different from what is there.
+    fn put(&mut self, resource: Resource, revision: Revision) -> bool {
+        let key = resource.key();
+        match self.resources.entry(key.clone()) {
+            Entry::Occupied(mut entry) => {
+                let before = entry.get_mut();
+                if before.resource == resource {
+                    // Of two that are equal the newer is kept, so that pointers are equal the next time.
+                    before.resource = resource;
+                    return false;
+                }
+                unlog(&mut self.log, before.revision, &key);
+                *before = Published { version: resource.version(), resource, revision };
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Published { version: resource.version(), resource, revision });
+            }
+        }
+        if let Some(removed) = self.removed.remove(&key) {
+            unlog(&mut self.log, removed, &key);
+        }
+        self.log.entry(revision).or_default().insert(key);
+        true
+    }
+}
+
+fn unlog(log: &mut BTreeMap<Revision, BTreeSet<ResourceKey>>, revision: Revision, key: &ResourceKey) {
+    if let Entry::Occupied(mut entry) = log.entry(revision) {
+        entry.get_mut().remove(key);
+        if entry.get().is_empty() {
+            entry.remove();
+        }
+    }
+}

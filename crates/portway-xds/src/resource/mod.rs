@@ -1,0 +1,205 @@
+//! The resources of the stream: types, keys, values.
+
+mod encoding;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use portway_config::configuration::Settings;
+use portway_config::key::{CertificateKey, TrustKey};
+use portway_config::tls::{Certificate, TrustBundle};
+use portway_config::{
+    Backend, BackendKey, Configuration, Endpoints, EndpointsKey, Listener, ListenerKey, NamespacedName,
+    Route, RouteKey,
+};
+
+pub use self::encoding::{DecodeError, Version};
+
+/// The types of resources.
+///
+/// `Ord` is the order in which they are sent: what is referred to comes before what refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each is named for the type in portway-config")]
+pub enum ResourceType {
+    Settings,
+    TrustBundle,
+    Certificate,
+    Endpoints,
+    Backend,
+    Listener,
+    Route,
+}
+
+impl ResourceType {
+    /// Every type.
+    pub const ALL: [Self; 7] = [
+        Self::Settings,
+        Self::TrustBundle,
+        Self::Certificate,
+        Self::Endpoints,
+        Self::Backend,
+        Self::Listener,
+        Self::Route,
+    ];
+
+    /// The URL. It holds the version of the encoding: a change that older receivers would misread is a new type.
+    pub fn url(self) -> &'static str {
+        match self {
+            Self::Settings => "type.googleapis.com/portway.config.v1.Settings",
+            Self::TrustBundle => "type.googleapis.com/portway.config.v1.TrustBundle",
+            Self::Certificate => "type.googleapis.com/portway.config.v1.Certificate",
+            Self::Endpoints => "type.googleapis.com/portway.config.v1.Endpoints",
+            Self::Backend => "type.googleapis.com/portway.config.v1.Backend",
+            Self::Listener => "type.googleapis.com/portway.config.v1.Listener",
+            Self::Route => "type.googleapis.com/portway.config.v1.Route",
+        }
+    }
+
+    /// The type with this URL.
+    pub fn of_url(url: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.url() == url)
+    }
+}
+
+/// Key of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each is named for the type in portway-config")]
+pub enum ResourceKey {
+    /// Of the Gateway.
+    Settings(NamespacedName),
+    TrustBundle(TrustKey),
+    Certificate(CertificateKey),
+    Endpoints(EndpointsKey),
+    Backend(BackendKey),
+    Listener(ListenerKey),
+    Route(RouteKey),
+}
+
+impl ResourceKey {
+    /// Its type.
+    pub fn resource_type(&self) -> ResourceType {
+        match self {
+            Self::Settings(_) => ResourceType::Settings,
+            Self::TrustBundle(_) => ResourceType::TrustBundle,
+            Self::Certificate(_) => ResourceType::Certificate,
+            Self::Endpoints(_) => ResourceType::Endpoints,
+            Self::Backend(_) => ResourceType::Backend,
+            Self::Listener(_) => ResourceType::Listener,
+            Self::Route(_) => ResourceType::Route,
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for ResourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(gateway) => write!(f, "settings of Gateway {gateway}"),
+            Self::TrustBundle(TrustKey::ConfigMap(name)) => write!(f, "ConfigMap {name}"),
+            Self::TrustBundle(TrustKey::ClusterTrustBundle(name)) => write!(f, "ClusterTrustBundle {name}"),
+            Self::Certificate(key) => write!(f, "Secret {}", key.0),
+            Self::Endpoints(key) => write!(f, "endpoints of {key}"),
+            Self::Backend(key) => write!(f, "backend {key}"),
+            Self::Listener(key) => write!(f, "listener {key}"),
+            Self::Route(key) => key.fmt(f),
+        }
+    }
+}
+
+/// A resource.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each is named for the type in portway-config")]
+pub enum Resource {
+    /// Of a Gateway.
+    Settings(NamespacedName, Settings),
+    TrustBundle(Arc<TrustBundle>),
+    Certificate(Arc<Certificate>),
+    Endpoints(Arc<Endpoints>),
+    Backend(Arc<Backend>),
+    Listener(Arc<Listener>),
+    Route(Arc<Route>),
+}
+
+impl Resource {
+    /// Its key.
+    pub fn key(&self) -> ResourceKey {
+        match self {
+            Self::Settings(gateway, _) => ResourceKey::Settings(gateway.clone()),
+            Self::TrustBundle(it) => ResourceKey::TrustBundle(it.key.clone()),
+            Self::Certificate(it) => ResourceKey::Certificate(it.key.clone()),
+            Self::Endpoints(it) => ResourceKey::Endpoints(it.key.clone()),
+            Self::Backend(it) => ResourceKey::Backend(it.key.clone()),
+            Self::Listener(it) => ResourceKey::Listener(it.key.clone()),
+            Self::Route(it) => ResourceKey::Route(it.key.clone()),
+        }
+    }
+}
+
+/// By pointer where that says yes, else by value.
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        fn same<T: Eq>(a: &Arc<T>, b: &Arc<T>) -> bool {
+            Arc::ptr_eq(a, b) || a == b
+        }
+        match (self, other) {
+            (Self::Settings(a, x), Self::Settings(b, y)) => a == b && x == y,
+            (Self::TrustBundle(a), Self::TrustBundle(b)) => same(a, b),
+            (Self::Certificate(a), Self::Certificate(b)) => same(a, b),
+            (Self::Endpoints(a), Self::Endpoints(b)) => same(a, b),
+            (Self::Backend(a), Self::Backend(b)) => same(a, b),
+            (Self::Listener(a), Self::Listener(b)) => same(a, b),
+            (Self::Route(a), Self::Route(b)) => same(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// The resources of a configuration, in the order in which they are sent.
+pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resource> + '_ {
+    let Configuration {
+        gateway,
+        settings,
+        listeners,
+        routes,
+        backends,
+        endpoints,
+        certificates,
+        trust_bundles,
+    } = configuration;
+    std::iter::once(Resource::Settings(gateway.clone(), settings.clone()))
+        .chain(trust_bundles.values().cloned().map(Resource::TrustBundle))
+        .chain(certificates.values().cloned().map(Resource::Certificate))
+        .chain(endpoints.values().cloned().map(Resource::Endpoints))
+        .chain(backends.values().cloned().map(Resource::Backend))
+        .chain(listeners.values().cloned().map(Resource::Listener))
+        .chain(routes.values().cloned().map(Resource::Route))
+}
+
+/// Puts resources together to the configuration of a Gateway. Settings of another Gateway are left out.
+pub fn configuration_of(
+    gateway: NamespacedName,
+    resources: impl IntoIterator<Item = Resource>,
+) -> Configuration {
+    fn put<K: Ord, V>(map: &mut BTreeMap<K, Arc<V>>, key: K, value: Arc<V>) {
+        map.insert(key, value);
+    }
+    let mut configuration = Configuration::empty(gateway);
+    for resource in resources {
+        match resource {
+            Resource::Settings(gateway, settings) if gateway == configuration.gateway => {
+                configuration.settings = settings;
+            }
+            Resource::Settings(..) => {}
+            Resource::TrustBundle(it) => put(&mut configuration.trust_bundles, it.key.clone(), it),
+            Resource::Certificate(it) => put(&mut configuration.certificates, it.key.clone(), it),
+            Resource::Endpoints(it) => put(&mut configuration.endpoints, it.key.clone(), it),
+            Resource::Backend(it) => put(&mut configuration.backends, it.key.clone(), it),
+            Resource::Listener(it) => put(&mut configuration.listeners, it.key.clone(), it),
+            Resource::Route(it) => put(&mut configuration.routes, it.key.clone(), it),
+        }
+    }
+    configuration
+}
