@@ -114,6 +114,16 @@ pub enum BackendProtocol {
     Udp,
 }
 
+impl BackendProtocol {
+    /// What carries it.
+    pub fn transport(self) -> Transport {
+        match self {
+            Self::Http1 | Self::Http2 | Self::Tcp => Transport::Tcp,
+            Self::Udp => Transport::Udp,
+        }
+    }
+}
+
 /// Key of a backend: a port of a Service, and how it is spoken to. The protocol is part of the key
 /// because an HTTPRoute and a GRPCRoute may refer to the same port of the same Service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -137,11 +147,26 @@ pub struct EndpointsKey {
     pub service: NamespacedName,
     /// Its port, as routes name it (not the target port).
     pub port: u16,
+    /// Its protocol: one number may be a TCP port and a UDP port, with endpoints of their own (as for DNS).
+    pub transport: Transport,
+}
+
+/// Transport protocol of a Service's port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Transport {
+    Tcp,
+    Udp,
 }
 
 impl fmt::Display for EndpointsKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.service, self.port)
+        write!(f, "{}:{}", self.service, self.port)?;
+        match self.transport {
+            Transport::Tcp => Ok(()),
+            Transport::Udp => f.write_str("/UDP"),
+        }
     }
 }
 

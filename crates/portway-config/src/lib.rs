@@ -22,6 +22,8 @@ pub mod wire;
 pub use backend::{Backend, Endpoint, EndpointAddress, Endpoints};
 pub use configuration::{Configuration, Revision};
 pub use hostname::HostnamePattern;
-pub use key::{BackendKey, EndpointsKey, ListenerKey, ListenerParent, NamespacedName, RouteKey, RouteKind};
+pub use key::{
+    BackendKey, EndpointsKey, ListenerKey, ListenerParent, NamespacedName, RouteKey, RouteKind, Transport,
+};
 pub use listener::{Listener, ListenerProtocol};
 pub use route::{Attachment, HttpRule, L4Rule, Route, Rules};

@@ -71,6 +71,11 @@ pub struct Limits {
     pub retry_backoff_max: Duration,
     /// Body bytes kept so that a request can be retried or mirrored. A longer body is sent once.
     pub replay_body_bytes: usize,
+    /// Body bytes that are read of a request that was answered before its body had come, so that the client
+    /// gets the answer and can go on with its connection; if more are left, the connection or stream ends.
+    pub unread_body_bytes: usize,
+    /// How long such a rest may take to come.
+    pub unread_body_timeout: Duration,
     /// Body bytes that a mirror may lag behind before the copy is given up.
     pub mirror_body_bytes: usize,
     /// From the sending of a copy of a request to the end of its answer, which nobody reads.
@@ -130,6 +135,8 @@ impl Default for Limits {
             retry_backoff: Duration::from_millis(25),
             retry_backoff_max: Duration::from_secs(1),
             replay_body_bytes: 64 * 1024,
+            unread_body_bytes: 256 * 1024,
+            unread_body_timeout: Duration::from_secs(5),
             mirror_body_bytes: 256 * 1024,
             mirror_timeout: Duration::from_secs(15),
             external_auth_timeout: Duration::from_secs(5),

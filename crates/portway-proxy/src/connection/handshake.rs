@@ -18,6 +18,7 @@ use crate::http::{self, TlsInfo};
 use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
 use crate::tls::{Alert, ClientHello, ClientHelloError, ClientHelloReader, ListenerTls, Termination};
+use crate::upstream::Encrypted;
 
 /// A connection of which the ClientHello was read.
 struct Greeted {
@@ -109,7 +110,8 @@ async fn route(mut greeted: Greeted) {
                 return;
             };
             let drain = accepted.drain(&key);
-            let tunnel = tunnel(stream, &[], rule, gateway, &accepted, recording);
+            let tunnel =
+                tunnel(stream, &[], Encrypted::ByBackendSettings, rule, gateway, &accepted, recording);
             cut_when_drained(tunnel, drain, accepted.limits()).await;
         }
         Some(TlsTarget::Passthrough(listener, Some(rule))) => {
@@ -117,7 +119,7 @@ async fn route(mut greeted: Greeted) {
             // Counted again as they are forwarded.
             recording.counts().received.set(0);
             let drain = accepted.drain(&gateway.router.listener(listener).key);
-            let tunnel = tunnel(stream, &read, rule, gateway, &accepted, recording);
+            let tunnel = tunnel(stream, &read, Encrypted::ByClient, rule, gateway, &accepted, recording);
             cut_when_drained(tunnel, drain, accepted.limits()).await;
         }
     }

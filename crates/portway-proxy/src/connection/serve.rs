@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::observe::L4Record;
 use crate::reason::Reason;
 use crate::snapshot::{GatewaySnapshot, TcpPort};
+use crate::upstream::Encrypted;
 use crate::worker::Worker;
 
 /// The downstream side of a worker.
@@ -236,7 +237,8 @@ async fn serve_tcp(
         return recording.end(Some(Reason::NoRoute));
     };
     let drain = accepted.drain(&key);
-    let tunnel = tunnel::tunnel(stream, &[], rule, gateway, &accepted, recording);
+    let tunnel =
+        tunnel::tunnel(stream, &[], Encrypted::ByBackendSettings, rule, gateway, &accepted, recording);
     cut_when_drained(tunnel, drain, accepted.limits()).await;
 }
 

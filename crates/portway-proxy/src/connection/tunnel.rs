@@ -13,7 +13,7 @@ use super::replay::Replay;
 use super::serve::Accepted;
 use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
-use crate::upstream::{Backend, ConnectedStream, UpstreamError, UpstreamStream};
+use crate::upstream::{Backend, ConnectedStream, Encrypted, UpstreamError, UpstreamStream};
 
 /// A connection that can be ended such that the other side does not take it for a clean end.
 pub(super) trait Reset {
@@ -48,6 +48,7 @@ impl Reset for UpstreamStream {
 pub(super) async fn tunnel<I>(
     mut client: I,
     read: &[u8],
+    encrypted: Encrypted,
     rule: L4RuleId,
     gateway: Arc<GatewaySnapshot>,
     accepted: &Accepted,
@@ -61,7 +62,7 @@ pub(super) async fn tunnel<I>(
     let connected = async {
         let backend = gateway.choose_backend(rule)?;
         recording.backend(&backend.key);
-        connect(&backend, accepted).await.map_err(|error| {
+        connect(&backend, encrypted, accepted).await.map_err(|error| {
             recording.endpoint(error.endpoint);
             tracing::debug!(peer = %accepted.peer, %error, "no connection to an endpoint");
             error.reason
@@ -119,15 +120,19 @@ fn finish<I: Reset>(end: &End, client: &I, upstream: &UpstreamStream, accepted: 
 }
 
 /// Connects to an endpoint; where that fails, to others. No byte has been sent, so it is always safe.
-async fn connect(backend: &Backend, accepted: &Accepted) -> Result<ConnectedStream, UpstreamError> {
+async fn connect(
+    backend: &Backend,
+    encrypted: Encrypted,
+    accepted: &Accepted,
+) -> Result<ConnectedStream, UpstreamError> {
     let pools = &accepted.worker().upstream;
     let attempts = accepted.limits().tunnel_connect_attempts.min(backend.endpoint_count());
     let mut avoid = Vec::new();
     for _ in 1..attempts {
-        match pools.connect_stream(backend, &avoid).await {
+        match pools.connect_stream(backend, encrypted, &avoid).await {
             Err(UpstreamError { endpoint: Some(endpoint), .. }) => avoid.push(endpoint),
             result => return result,
         }
     }
-    pools.connect_stream(backend, &avoid).await
+    pools.connect_stream(backend, encrypted, &avoid).await
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Uri, Version, header};
+use hyper::body::{Body, Incoming};
 use portway_route::{ListenerId, RuleId};
 
 use super::current::{Current, current};
@@ -34,6 +35,10 @@ pub(crate) struct Exchange {
     user_agent: Option<HeaderValue>,
     version: Version,
     pub(super) request_id: RequestId,
+    /// The client waits to be told to send its body (RFC 9110, section 10.1.1).
+    pub(super) expects_continue: Cell<bool>,
+    /// The connection cannot be used again: too much of the request is left unread.
+    spent: Cell<bool>,
     pub(super) grpc: Cell<bool>,
     pub(super) client: Cell<IpAddr>,
     pub(super) listener: Cell<Option<ListenerId>>,
@@ -70,6 +75,8 @@ impl Exchange {
             user_agent: parts.headers.get(header::USER_AGENT).cloned(),
             version: parts.version,
             request_id: RequestId::from_random(random::next_u64(), random::next_u64()),
+            expects_continue: Cell::new(false),
+            spent: Cell::new(false),
             grpc: Cell::new(false),
             client: Cell::new(connection.info.peer.ip().to_canonical()),
             listener: Cell::new(None),
@@ -118,6 +125,31 @@ impl Exchange {
 
     pub(super) fn trusted_hops(&self) -> u8 {
         self.gateway().map_or(0, |gateway| gateway.configuration.settings.trusted_hops)
+    }
+
+    /// Gives up the rest of the request's body. It is read, so that the client gets the answer and can use
+    /// its connection again; not if to read would ask for it, though.
+    pub(super) fn leave_unread(&self, body: Incoming) {
+        if self.ends_connection() {
+            return;
+        }
+        let is_asked_for = !self.expects_continue.get() || self.request_bytes.get() > 0;
+        let limit = self.connection.worker.limits.unread_body_bytes as u64;
+        self.spent.set(!is_asked_for || body.size_hint().lower() > limit);
+        if is_asked_for {
+            self.connection.read_to_its_end(body);
+        }
+    }
+
+    /// Notes that the request is malformed: where its body ends may not be where its client means.
+    pub(super) fn distrust_framing(&self) {
+        self.spent.set(true);
+    }
+
+    /// Whether the answer has to say that its connection ends with it (RFC 9112, section 9.6). HTTP/2 ends no
+    /// more than the stream.
+    pub(super) fn ends_connection(&self) -> bool {
+        self.spent.get() && self.version < Version::HTTP_2
     }
 
     pub(super) fn is_head(&self) -> bool {

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use http::header;
 use http::request::Parts;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use portway_config::key::BackendProtocol;
 use portway_route::{HostRefusal, ListenerId};
@@ -50,7 +51,13 @@ pub(super) async fn handle(
 }
 
 async fn decide(exchange: &Rc<Exchange>, mut parts: Parts, body: Incoming) -> Result<Outcome, Refusal> {
-    let head = decode::decode(&mut parts, &exchange.connection.worker.limits)?;
+    // From here on a body that no one reads is read to its end, whatever the answer.
+    let body = RequestBody::from_client(body, exchange);
+    if !body.is_end_stream() {
+        exchange.expects_continue.set(parts.headers.contains_key(header::EXPECT));
+    }
+    let head = decode::decode(&mut parts, &exchange.connection.worker.limits)
+        .inspect_err(|_| exchange.distrust_framing())?;
     exchange.grpc.set(head.kinds.has(Kinds::GRPC));
     let upgrade = head.upgrade.and_then(|asked| Upgrade::take(&mut parts, asked));
     let target = Target::of(&parts.uri).map_err(|_| BAD_PATH)?;
@@ -59,8 +66,7 @@ async fn decide(exchange: &Rc<Exchange>, mut parts: Parts, body: Incoming) -> Re
     exchange.listener.set(Some(listener));
     tell_of_the_way(exchange, &mut parts, &head);
     // The bytes after an upgrade are no body. They are held until the backend agrees.
-    let body =
-        if upgrade.is_some() { RequestBody::empty() } else { RequestBody::from_client(body, exchange) };
+    let body = if upgrade.is_some() { RequestBody::empty() } else { body };
     let mut draft = Draft {
         method: parts.method,
         headers: parts.headers,

@@ -30,6 +30,7 @@ pub(super) fn forwarded(
     }
     hop_by_hop::remove(&mut parts.headers, kinds, false);
     apply::response(&recording.0, &mut parts.headers);
+    say_if_last(&recording.0, &mut parts.headers);
     recording.0.answered(parts.status.as_u16());
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
@@ -62,6 +63,12 @@ pub(super) fn refused(recording: Recording, refusal: Refusal) -> Response<Respon
     local(recording, status, headers, text.into())
 }
 
+fn say_if_last(exchange: &Exchange, headers: &mut HeaderMap) {
+    if exchange.ends_connection() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
 const SERVER: HeaderValue = HeaderValue::from_static("portway");
 
 fn local(
@@ -75,6 +82,7 @@ fn local(
     headers.insert(X_REQUEST_ID, exchange.request_id.header_value());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     apply::response(exchange, &mut headers);
+    say_if_last(exchange, &mut headers);
     exchange.answered(status.as_u16());
     let body = if exchange.is_head() { Bytes::new() } else { body };
     let mut response = Response::new(ResponseBody::full(body, recording));

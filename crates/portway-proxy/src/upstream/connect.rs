@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::limits::Limits;
 use crate::reason::Reason;
 
-use super::backends::{Backend, Tls};
+use super::backends::Tls;
 use super::endpoint_pool::EndpointPool;
 use super::error::UpstreamError;
 use super::stream::UpstreamStream;
@@ -26,17 +26,17 @@ pub struct ConnectedStream {
     pub connect: Duration,
 }
 
-/// Connects, with TLS where the backend asks for it, within the time that the limits give.
+/// Connects, with this TLS, within the time that the limits give.
 pub(super) async fn connect(
-    backend: &Backend,
+    tls: &Tls,
     endpoint: &Rc<EndpointPool>,
     limits: &Limits,
 ) -> Result<ConnectedStream, UpstreamError> {
-    if let Tls::Refused(refused) = &backend.tls {
+    if let Tls::Refused(refused) = tls {
         return Err(UpstreamError::new(Reason::Fault(refused.reason), &refused.message));
     }
     let start = Instant::now();
-    let made = match tokio::time::timeout(limits.connect_timeout, attempt(backend, endpoint, start)).await {
+    let made = match tokio::time::timeout(limits.connect_timeout, attempt(tls, endpoint, start)).await {
         Ok(made) => made,
         Err(_) => Err(UpstreamError::new(
             Reason::ConnectTimeout,
@@ -56,7 +56,7 @@ pub(super) async fn connect(
 }
 
 async fn attempt(
-    backend: &Backend,
+    tls: &Tls,
     endpoint: &EndpointPool,
     now: Instant,
 ) -> Result<(UpstreamStream, SocketAddr), UpstreamError> {
@@ -68,7 +68,7 @@ async fn attempt(
     };
     let stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
-    match &backend.tls {
+    match tls {
         Tls::With(tls) => {
             let handshake = tls.connector.connect(tls.server_name.clone(), stream).await;
             let stream = handshake.map_err(|error| {

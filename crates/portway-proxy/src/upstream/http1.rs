@@ -59,7 +59,7 @@ async fn send_fresh(
     request: Request<RequestBody>,
     limits: &Limits,
 ) -> Result<Sent, UpstreamError> {
-    let connected = match connect(backend, &in_flight.endpoint, limits).await {
+    let connected = match connect(&backend.tls, &in_flight.endpoint, limits).await {
         Ok(connected) => connected,
         Err(error) => return Err(error.with_unsent(request)),
     };

@@ -96,7 +96,7 @@ async fn open(
         return pooled(connection).await;
     }
     *may_be_stale = false;
-    let connected = connect(backend, endpoint, limits).await?;
+    let connected = connect(&backend.tls, endpoint, limits).await?;
     let address = connected.endpoint;
     let handshake = builder(limits).handshake(TokioIo::new(connected.stream)).await;
     let (sender, task) =

@@ -23,7 +23,7 @@ pub use backends::{Backend, BackendId, Backends};
 pub use body::{RequestBody, UpstreamBody};
 pub use connect::ConnectedStream;
 pub use error::UpstreamError;
-pub use pools::{Pools, Sent};
+pub use pools::{Encrypted, Pools, Sent};
 pub use stream::UpstreamStream;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::reason::Reason;
 
 use super::backend_pool::BackendPool;
-use super::backends::Backend;
+use super::backends::{Backend, Tls};
 use super::body::{RequestBody, UpstreamBody};
 use super::connect::{ConnectedStream, connect};
 use super::endpoint_pool::InFlight;
@@ -36,6 +36,15 @@ pub struct Sent {
     pub endpoint: SocketAddr,
     /// Time to get a connection; zero for one that was idle in the pool.
     pub connect: Duration,
+}
+
+/// Who sees to the encryption of a byte stream towards an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encrypted {
+    /// We do, if the backend has TLS settings.
+    ByBackendSettings,
+    /// The client has done so already: its TLS is passed through.
+    ByClient,
 }
 
 /// The connections of one worker to all endpoints.
@@ -87,7 +96,8 @@ impl Pools {
         }
     }
 
-    /// Makes a connection to an endpoint of the backend for a byte stream.
+    /// Makes a connection to an endpoint of the backend for a byte stream. One that the client has `encrypted`
+    /// itself goes on as it is, whatever TLS the backend has settings for.
     ///
     /// # Errors
     ///
@@ -95,10 +105,15 @@ impl Pools {
     pub async fn connect_stream(
         &self,
         backend: &Backend,
+        encrypted: Encrypted,
         avoid: &[SocketAddr],
     ) -> Result<ConnectedStream, UpstreamError> {
         let endpoint = self.choose(backend, avoid)?;
-        connect(backend, &endpoint, &self.limits).await
+        let tls = match encrypted {
+            Encrypted::ByBackendSettings => &backend.tls,
+            Encrypted::ByClient => &Tls::Plain,
+        };
+        connect(tls, &endpoint, &self.limits).await
     }
 
     /// Chooses an endpoint of the backend for datagrams.

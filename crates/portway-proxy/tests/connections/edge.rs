@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portway_config::backend::{BackendTls, EndpointState};
+use portway_config::backend::{BackendTls, BackendTlsSettings, BackendTrust, EndpointState};
 use portway_config::key::{BackendProtocol, CertificateKey, TrustKey};
 use portway_config::request_match::{PathMatch, RequestMatch};
 use portway_config::route::{BackendTarget, Fault, FaultReason, WeightedBackend};
@@ -134,6 +134,28 @@ impl Config {
         self
     }
 
+    /// Attaches the route of a listener to another one, too.
+    pub(crate) fn attach_to(&mut self, of: &str, listener: &str) {
+        let listener = &self.configuration.listeners[&listener_key(listener)];
+        let hostnames = vec![listener.hostname.clone()];
+        let attachment = Attachment { listener: listener.key.clone(), hostnames };
+        let mut routes = self.configuration.routes.values_mut();
+        let route = routes.find(|it| &*it.key.name.name == of).expect("a route of this listener");
+        Arc::make_mut(route).attachments.push(attachment);
+    }
+
+    /// Has all backends spoken to over TLS.
+    pub(crate) fn encrypt_backends(&mut self, server_name: &str, trust: &str) {
+        for backend in self.configuration.backends.values_mut() {
+            Arc::make_mut(backend).tls = BackendTls::Tls(BackendTlsSettings {
+                server_name: server_name.into(),
+                trust: BackendTrust::Bundles(vec![trust_key(trust)]),
+                subject_alt_names: Vec::new(),
+                client_certificate: None,
+            });
+        }
+    }
+
     pub(crate) fn at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.address, port)
     }
@@ -158,7 +180,7 @@ impl Config {
             let target = match address {
                 Some(address) => {
                     let service = NamespacedName::new("app", format!("{name}-{index}"));
-                    let endpoints = EndpointsKey { service, port: 1 };
+                    let endpoints = EndpointsKey { service, port: 1, transport: protocol.transport() };
                     let key = BackendKey { endpoints: endpoints.clone(), protocol };
                     self.endpoints(&endpoints, &[*address]);
                     let backend = Backend { key: key.clone(), tls: BackendTls::Plain };

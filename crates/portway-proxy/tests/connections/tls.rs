@@ -132,6 +132,30 @@ async fn https_termination_and_passthrough_share_a_port() {
     edge.logged(|line| line["listener"] == "unrouted" && line["reason"] == "no_route").await;
 }
 
+#[tokio::test]
+async fn what_is_passed_through_is_not_encrypted_once_more() {
+    let backend = certificate(&["backend.test"]);
+    let own = certificate(&["own.example.com"]);
+    let endpoint = tls_echo(&backend).await;
+    let mut config = Config::new()
+        .certificate("own", &own, &["own.example.com"])
+        .trust("backend", &backend.cert)
+        .listener("own", 443, "own.example.com", ListenerProtocol::TlsTerminate(termination(&["own"])))
+        .listener("through", 443, "*.through.example.com", ListenerProtocol::TlsPassthrough)
+        .route(RouteKind::Tls, "own", &[(1, Some(endpoint))]);
+    // The one route, with its one backend, is attached to both.
+    config.attach_to("own", "through");
+    config.encrypt_backends("backend.test", "backend");
+    let edge = Edge::start(&config).await;
+    let at = config.at(443);
+
+    let seen = handshake(at, "x.through.example.com", &["-showcerts"]).await;
+    assert!(seen.shows(&backend), "{}", seen.0);
+    let seen = handshake(at, "own.example.com", &["-showcerts"]).await;
+    assert!(seen.shows(&own), "{}", seen.0);
+    edge.logged(|line| line["listener"] == "own" && line["sent_bytes"].as_u64().unwrap() > 0).await;
+}
+
 /// An authority with a certificate of it for clients, as files that openssl can read.
 struct Client {
     authority: rcgen::Certificate,

@@ -9,13 +9,13 @@ use portway_api::object::ObjectRef;
 use portway_api::{BackendTlsPolicy, ObjectKey};
 use portway_config::Configuration;
 use portway_config::backend::{Backend, BackendTls, BackendTlsSettings, Endpoints};
-use portway_config::key::{BackendKey, BackendProtocol, EndpointsKey};
+use portway_config::key::{BackendKey, BackendProtocol, EndpointsKey, Transport};
 use portway_config::route::{Fault, FaultReason};
 
 use super::claims;
 use super::endpoints::EndpointsIndex;
 use super::policy_status::{MAX_ANCESTORS, ancestor_status};
-use super::service::{self, Transport};
+use super::service;
 use super::uses;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity};
@@ -87,10 +87,17 @@ impl<'c, 'a> Assembly<'c, 'a> {
     fn no_endpoints(&self, key: &EndpointsKey) -> Option<Finding> {
         let service = self.service(key)?;
         let mut ports = service::ports(service).enumerate();
-        let found = ports.find(|(_, port)| port.port == i32::from(key.port));
+        let found = ports.find(|(_, port)| service::is_port(port, key));
         let field = found.map_or_else(String::new, |(index, _)| format!("spec.ports[{index}]"));
         let why = self.index.absence(service, found.map(|(_, port)| port));
-        let message = format!("port {} has no endpoints, so that requests to it fail: {why}", key.port);
+        let message = match key.transport {
+            Transport::Tcp => {
+                format!("port {} has no endpoints, so that requests to it fail: {why}", key.port)
+            }
+            Transport::Udp => {
+                format!("UDP port {} has no endpoints, so that datagrams to it are dropped: {why}", key.port)
+            }
+        };
         let object = ObjectRef::namespaced("Service", &service_key(key));
         let finding = |severity| Finding::new(severity, FindingCode::NoEndpoints, object, field, message);
         // Manifests hold no EndpointSlices where a cluster would make them.
@@ -117,7 +124,7 @@ impl<'c, 'a> Assembly<'c, 'a> {
         configuration: &mut Configuration,
     ) -> BackendTls {
         let service = self.service(&key.endpoints);
-        let port = service.and_then(|it| service::port(it, key.endpoints.port, Transport::Tcp));
+        let port = service.and_then(|it| service::port(it, &key.endpoints));
         let claim = self.context.backend_tls.claim(&service_key(&key.endpoints), port);
         // There is no TLS over datagrams here (GEP-1897: BackendTLSPolicy applies to TCP traffic only).
         let Some(claim) = claim.filter(|_| key.protocol != BackendProtocol::Udp) else {

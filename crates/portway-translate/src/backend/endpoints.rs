@@ -62,7 +62,7 @@ impl<'a> EndpointsIndex<'a> {
         if let Some(name) = service::external_name(service) {
             return Some(vec![external_endpoint(name, key.port)]);
         }
-        let port = service::ports(service).find(|port| port.port == i32::from(key.port))?;
+        let port = service::port(service, key)?;
         let publish_not_ready =
             service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses).unwrap_or(false);
         match self.slices.get(&(&*key.service.namespace, &*key.service.name)) {

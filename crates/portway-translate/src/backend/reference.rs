@@ -100,7 +100,8 @@ fn resolve(
     let checked = claim.map(|claim| context.backend_tls.checked(context, claim.policy));
     let refusal = checked.and_then(|it| it.settings.as_ref().err().map(|fault| fault.message.to_string()));
     let service = NamespacedName::new(namespace, reference.name.as_str());
-    Ok((BackendKey { endpoints: EndpointsKey { service, port: number }, protocol }, refusal))
+    let endpoints = EndpointsKey { service, port: number, transport: protocol.transport() };
+    Ok((BackendKey { endpoints, protocol }, refusal))
 }
 
 fn check_kind(reference: &BackendObjectReference) -> Result<(), Unresolved> {
@@ -169,14 +170,5 @@ fn listed_port<'a>(
             format!("port {number} of Service {key} is {}, but {wanted} is needed", service::protocol(first));
         return Err(Unresolved::new(Reason::UnsupportedProtocol, "port", message));
     };
-    // Endpoints are kept by the Service's port number alone, so TCP and UDP must mean the same ones
-    // (GEP-1911, "Multiple Protocols on the Same Port").
-    if same_number().any(|other| other.target_port != port.target_port) {
-        let message = format!(
-            "port {number} of Service {key} leads to different target ports for TCP and UDP; \
-             this kind of multiplexing is not supported"
-        );
-        return Err(Unresolved::new(Reason::UnsupportedProtocol, "port", message));
-    }
     Ok(port)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use portway_api::core::{Service, ServicePort};
+use portway_config::EndpointsKey;
 
 /// Transport protocol of a Service's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,15 @@ pub(crate) enum Transport {
     Udp,
     /// SCTP or anything else, which no route can use.
     Other,
+}
+
+impl From<portway_config::Transport> for Transport {
+    fn from(transport: portway_config::Transport) -> Self {
+        match transport {
+            portway_config::Transport::Tcp => Self::Tcp,
+            portway_config::Transport::Udp => Self::Udp,
+        }
+    }
 }
 
 impl fmt::Display for Transport {
@@ -30,9 +40,14 @@ pub(crate) fn ports(service: &Service) -> impl Iterator<Item = &ServicePort> {
     service.spec.iter().flat_map(|spec| spec.ports.iter().flatten())
 }
 
-/// The port of a Service with this number and protocol.
-pub(crate) fn port(service: &Service, number: u16, transport: Transport) -> Option<&ServicePort> {
-    ports(service).find(|port| port.port == i32::from(number) && protocol(port) == transport)
+/// The port of a Service that a key means: by its number and protocol.
+pub(crate) fn port<'s>(service: &'s Service, key: &EndpointsKey) -> Option<&'s ServicePort> {
+    ports(service).find(|port| is_port(port, key))
+}
+
+/// Whether a key means this port.
+pub(crate) fn is_port(port: &ServicePort, key: &EndpointsKey) -> bool {
+    port.port == i32::from(key.port) && protocol(port) == key.transport.into()
 }
 
 /// Protocol of a port.

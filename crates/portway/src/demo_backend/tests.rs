@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use portway_api::manifest::{Source, read};
-use portway_config::{EndpointsKey, NamespacedName};
+use portway_config::{EndpointsKey, NamespacedName, Transport};
 use portway_translate::backend::endpoints;
 
 use super::*;
@@ -45,7 +45,8 @@ fn snapshot(text: &str) -> Snapshot {
 
 fn found(snapshot: &Snapshot, service: &str, port: u16) -> Vec<String> {
     let (namespace, name) = service.split_once('/').unwrap();
-    let key = EndpointsKey { service: NamespacedName::new(namespace, name), port };
+    let transport = if port == 53 { Transport::Udp } else { Transport::Tcp };
+    let key = EndpointsKey { service: NamespacedName::new(namespace, name), port, transport };
     endpoints(snapshot, &key).endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect()
 }
 

@@ -80,7 +80,7 @@ fn is_port(of_slice: &EndpointPort, of_service: &ServicePort) -> bool {
 #[cfg(test)]
 mod tests {
     use portway_api::manifest::{Source, read};
-    use portway_config::{EndpointsKey, NamespacedName};
+    use portway_config::{EndpointsKey, NamespacedName, Transport};
     use portway_translate::backend::endpoints;
 
     use super::*;
@@ -120,7 +120,8 @@ spec: {type: ExternalName, externalName: example.com}
         let mut snapshot = snapshot();
         let told = replace(&mut snapshot, &options);
         let of_port = |port| {
-            let key = EndpointsKey { service: NamespacedName::new("a", "web"), port };
+            let service = NamespacedName::new("a", "web");
+            let key = EndpointsKey { service, port, transport: Transport::Tcp };
             let found = endpoints(&snapshot, &key).endpoints;
             found.iter().map(|endpoint| endpoint.address.to_string()).collect()
         };

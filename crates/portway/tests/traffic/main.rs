@@ -11,6 +11,7 @@
 )]
 
 mod changes;
+mod early_answers;
 mod gateway;
 mod grpc;
 mod h2spec;

@@ -40,7 +40,8 @@ enum Source {
 
 /// A body as it comes from the client.
 struct FromClient {
-    body: Incoming,
+    /// Absent once it is nobody's any more.
+    body: Option<Incoming>,
     idle: IdleTimer,
     exchange: Rc<Exchange>,
 }
@@ -62,7 +63,7 @@ impl RequestBody {
             return Self::empty();
         }
         let idle = IdleTimer::new(exchange.connection.worker.limits.stream_idle_timeout);
-        let from_client = FromClient { body, idle, exchange: Rc::clone(exchange) };
+        let from_client = FromClient { body: Some(body), idle, exchange: Rc::clone(exchange) };
         Self { source: Source::Client(Box::new(from_client)) }
     }
 
@@ -105,7 +106,13 @@ pub(crate) enum Unreadable {
 
 impl FromClient {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match Pin::new(&mut self.body).poll_frame(context) {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = match Pin::new(body).poll_frame(context) {
+            Poll::Ready(Some(Err(error))) => {
+                // There is no rest to be read.
+                self.body = None;
+                return Poll::Ready(Some(Err(error.into())));
+            }
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 ready!(self.idle.poll_expired(context));
@@ -123,6 +130,22 @@ impl FromClient {
             }
             Ok(frame)
         }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Drop for FromClient {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
+            self.exchange.leave_unread(body);
+        }
     }
 }
 
@@ -152,7 +175,7 @@ impl Body for RequestBody {
         match &self.source {
             Source::Empty => true,
             Source::Full(_) => false,
-            Source::Client(from_client) => from_client.body.is_end_stream(),
+            Source::Client(from_client) => from_client.is_end_stream(),
             Source::Replay(attempt) => attempt.is_end_stream(),
             Source::Tee(tee) => tee.source.is_end_stream(),
             Source::Copy(copy) => copy.is_end_stream(),
@@ -163,7 +186,7 @@ impl Body for RequestBody {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Client(from_client) => from_client.body.size_hint(),
+            Source::Client(from_client) => from_client.size_hint(),
             Source::Replay(attempt) => attempt.size_hint(),
             Source::Tee(tee) => tee.source.size_hint(),
             Source::Copy(copy) => copy.size_hint(),

@@ -5,11 +5,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
 use std::time::SystemTime;
 
+use hyper::body::Incoming;
 use portway_route::ListenerId;
 use tokio::time::Instant;
 
+use super::unread::UnreadBodies;
 use crate::http::ConnectionInfo;
 use crate::http::current::Current;
 use crate::http::forwarded::Neighbour;
@@ -34,6 +37,7 @@ pub(in crate::http) struct ClientConnection {
     received: Arc<AtomicBool>,
     place: Cell<Option<(u64, Option<Place>)>>,
     tunnels: RefCell<Vec<Tunnel>>,
+    unread: UnreadBodies,
 }
 
 /// Where a snapshot has what the connection belongs to.
@@ -58,6 +62,7 @@ impl ClientConnection {
             received: Arc::default(),
             place: Cell::new(None),
             tunnels: RefCell::default(),
+            unread: UnreadBodies::default(),
         })
     }
 
@@ -122,6 +127,22 @@ impl ClientConnection {
     /// Keeps a tunnel, to be run when hyper is done with the connection.
     pub(in crate::http) fn keep_tunnel(&self, tunnel: Tunnel) {
         self.tunnels.borrow_mut().push(tunnel);
+    }
+
+    /// Reads the rest of a body that nobody wants any more, within limits.
+    pub(in crate::http) fn read_to_its_end(&self, body: Incoming) {
+        self.unread.add(body, &self.worker.limits);
+    }
+
+    /// Reads on in such bodies. Whether hyper has something to do for it: one has come to its end.
+    pub(super) fn poll_unread(&self, context: &mut Context<'_>) -> bool {
+        let ended = self.unread.poll(context);
+        if ended && self.in_flight.get() == 0 {
+            // What came in was no head of another request.
+            self.idle_since.set(Instant::now());
+            self.received.store(false, Ordering::Relaxed);
+        }
+        ended
     }
 
     pub(super) fn take_tunnels(&self) -> Vec<Tunnel> {

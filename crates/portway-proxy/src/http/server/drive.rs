@@ -66,6 +66,9 @@ pub(super) async fn drive<C: Served>(
             if let Poll::Ready(ended) = served.as_mut().poll(context) {
                 return Poll::Ready(ended);
             }
+            if connection.poll_unread(context) {
+                continue;
+            }
             if !draining && drained.as_mut().poll(context).is_ready() {
                 draining = true;
                 served.as_mut().end_gracefully();

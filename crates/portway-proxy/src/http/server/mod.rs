@@ -5,6 +5,7 @@ mod connection;
 mod drive;
 mod executor;
 mod preface;
+mod unread;
 mod watchdog;
 
 use std::rc::Rc;

@@ -43,7 +43,8 @@ pub(super) fn listener_key(name: &str) -> ListenerKey {
 
 /// The key of a backend by its name.
 pub(super) fn key(name: &str, protocol: BackendProtocol) -> BackendKey {
-    BackendKey { endpoints: EndpointsKey { service: NamespacedName::new("apps", name), port: 80 }, protocol }
+    let service = NamespacedName::new("apps", name);
+    BackendKey { endpoints: EndpointsKey { service, port: 80, transport: protocol.transport() }, protocol }
 }
 
 /// A weighted reference to a backend.

@@ -12,6 +12,7 @@ mod requests;
 mod retries;
 mod routing;
 mod timeouts;
+mod unread;
 mod upgrades;
 
 use std::future::Future;

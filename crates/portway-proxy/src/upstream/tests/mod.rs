@@ -40,7 +40,7 @@ fn pools(limits: Limits) -> Pools {
 
 fn key(protocol: BackendProtocol) -> BackendKey {
     let service = NamespacedName::new("my-app", "web");
-    BackendKey { endpoints: EndpointsKey { service, port: 80 }, protocol }
+    BackendKey { endpoints: EndpointsKey { service, port: 80, transport: protocol.transport() }, protocol }
 }
 
 /// A configuration with one backend.

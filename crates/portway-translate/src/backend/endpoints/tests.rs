@@ -1,5 +1,5 @@
 use portway_api::Object;
-use portway_config::NamespacedName;
+use portway_config::{NamespacedName, Transport};
 use serde_json::{Value, json};
 
 use super::*;
@@ -24,13 +24,18 @@ fn endpoints_object(subsets: Value) -> Object {
     Object::Endpoints(serde_json::from_value(object).unwrap())
 }
 
-/// The endpoints of port 80, those that terminate in brackets.
+/// The endpoints of TCP port 80, those that terminate in brackets.
 fn found(objects: impl IntoIterator<Item = Object>) -> Vec<String> {
+    found_by(Transport::Tcp, objects)
+}
+
+fn found_by(transport: Transport, objects: impl IntoIterator<Item = Object>) -> Vec<String> {
     let mut snapshot = Snapshot::default();
     for object in objects {
         snapshot.insert(object);
     }
-    let key = EndpointsKey { service: NamespacedName::new("shop", "web"), port: 80 };
+    let service = NamespacedName::new("shop", "web");
+    let key = EndpointsKey { service, port: 80, transport };
     let found = endpoints(&snapshot, &key).endpoints;
     found
         .into_iter()
@@ -123,6 +128,24 @@ fn the_older_endpoints_object_counts_only_without_slices() {
     assert_eq!(found([http_service(), endpoints_object(subsets.clone())]), ["10.0.0.9:8080"]);
     let slice = slice("a", http_ports(), json!([{"addresses": ["10.0.0.1"]}]));
     assert_eq!(found([http_service(), endpoints_object(subsets), slice]), ["10.0.0.1:8080"]);
+}
+
+#[test]
+fn one_number_may_be_a_port_of_tcp_and_another_of_udp() {
+    let both = || {
+        let ports = json!([
+            {"name": "quic", "port": 80, "protocol": "UDP"},
+            {"name": "http", "port": 80},
+        ]);
+        let targets = json!([
+            {"name": "quic", "port": 8443, "protocol": "UDP"},
+            {"name": "http", "port": 8080},
+        ]);
+        [service(json!({"ports": ports})), slice("a", targets, json!([{"addresses": ["10.0.0.1"]}]))]
+    };
+    assert_eq!(found_by(Transport::Tcp, both()), ["10.0.0.1:8080"]);
+    assert_eq!(found_by(Transport::Udp, both()), ["10.0.0.1:8443"]);
+    assert!(found_by(Transport::Udp, [http_service()]).is_empty());
 }
 
 #[test]
