@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::DemoBackend(args) => demo_backend::run(&args)
+            .map_or_else(|error| failure("cannot serve", error), |()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             shell::completions(shell);
             ExitCode::SUCCESS

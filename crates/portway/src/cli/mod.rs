@@ -47,6 +47,9 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show what a running Portway says of every object
     Status(StatusArgs),
+    /// Serve the page of a demo backend: the stand-in for a container in test clusters
+    #[command(hide = true)]
+    DemoBackend(DemoBackendArgs),
     /// Print the completions for a shell
     #[command(after_help = "Example:\n  portway completions bash > /etc/bash_completion.d/portway")]
     Completions {
@@ -60,6 +63,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
         directory: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoBackendArgs {
+    /// Where to listen; may be repeated
+    #[arg(long, value_name = "ADDR:PORT", required = true)]
+    pub(crate) bind: Vec<SocketAddr>,
 }
 
 /// The manifests that a command works on.

@@ -5,6 +5,7 @@
 //! or stop some.
 
 mod answer;
+mod command;
 mod selection;
 mod server;
 
@@ -15,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use portway_api::core::Deployment;
 use portway_api::{Object, ObjectKey, Snapshot};
 
+pub(crate) use self::command::run;
 use self::selection::{Selection, selections};
 use self::server::{Server, ServerThread};
 use crate::endpoints::{Host, Replica, has_endpoints, slice};

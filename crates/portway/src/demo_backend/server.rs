@@ -67,7 +67,12 @@ impl ServerThread {
 
     /// Starts a server on a free port.
     pub(super) fn serve(&self, pod: String) -> io::Result<Server> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        self.serve_at((Ipv4Addr::LOCALHOST, 0).into(), pod)
+    }
+
+    /// Starts a server at an address, which may be that of all interfaces.
+    pub(super) fn serve_at(&self, address: SocketAddr, pod: String) -> io::Result<Server> {
+        let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (keep, stop) = oneshot::channel();
@@ -93,6 +98,8 @@ async fn serve(Start { listener, address, pod, mut stop }: Start) {
         match accepted {
             Ok((stream, _)) => {
                 let pod = Arc::clone(&pod);
+                // The address that the client has reached, also where the listener takes those of all interfaces.
+                let address = stream.local_addr().unwrap_or(address);
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(request, address, Arc::clone(&pod)));
                     // HTTP/1.1, and HTTP/2 for gRPC. A connection that breaks is the client's business.

@@ -105,3 +105,12 @@ subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{name: http, port: 8080}]}]
     backends.serve(&mut given);
     assert_eq!(found(&given, "a/web", 80), ["10.0.0.1:8080"]);
 }
+
+#[test]
+fn a_server_on_all_interfaces_tells_the_address_that_was_reached() {
+    let thread = ServerThread::start().unwrap();
+    let server = thread.serve_at("0.0.0.0:0".parse().unwrap(), "web-1".to_owned()).unwrap();
+    let reached = format!("127.0.0.2:{}", server.port());
+    let answer = get(&reached);
+    assert!(answer.contains(&format!("Server address: {reached}\nServer name: web-1\n")), "{answer}");
+}
