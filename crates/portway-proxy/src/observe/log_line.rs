@@ -5,81 +5,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use hyper::Version;
-use portway_config::ListenerParent;
-use serde::{Serialize, Serializer};
+use portway_config::{ListenerParent, NamespacedName};
 
+use super::json::{Object, key};
 use super::record::{L4Record, RequestRecord};
+use crate::reason::Reason;
 
-/// The fields of a request, in their order. The names are stable: people's queries rely on them.
-#[derive(Serialize)]
-struct RequestLine<'a> {
-    time: &'a str,
-    revision: u64,
-    gateway: Shown<&'a dyn Display>,
-    listener: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listener_set: Option<Shown<&'a dyn Display>>,
-    route: Option<Shown<&'a dyn Display>>,
-    rule: Option<usize>,
-    rule_name: Option<&'a str>,
-    backend: Option<Shown<&'a dyn Display>>,
-    endpoint: Option<Shown<&'a dyn Display>>,
-    /// The kernel's fast path writes `kernel` here.
-    data_path: &'static str,
-    client: Shown<&'a dyn Display>,
-    peer: Shown<&'a dyn Display>,
-    protocol: &'static str,
-    method: &'a str,
-    scheme: &'static str,
-    authority: &'a str,
-    path: &'a str,
-    status: u16,
-    reason: Option<&'static str>,
-    attempts: u32,
-    request_bytes: u64,
-    response_bytes: u64,
-    duration_us: u64,
-    connect_us: u64,
-    upstream_us: u64,
-    own_us: u64,
-    request_id: &'a str,
-    user_agent: Option<&'a str>,
-}
-
-/// The fields of a connection that is not HTTP, in their order.
-#[derive(Serialize)]
-struct ConnectionLine<'a> {
-    time: &'a str,
-    revision: u64,
-    gateway: Shown<&'a dyn Display>,
-    listener: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listener_set: Option<Shown<&'a dyn Display>>,
-    route: Option<Shown<&'a dyn Display>>,
-    backend: Option<Shown<&'a dyn Display>>,
-    endpoint: Option<Shown<&'a dyn Display>>,
-    data_path: &'static str,
-    peer: Shown<&'a dyn Display>,
-    protocol: &'static str,
-    server_name: Option<&'a str>,
-    reason: Option<&'static str>,
-    received_bytes: u64,
-    sent_bytes: u64,
-    duration_us: u64,
-}
-
-/// Writes what is displayed as a JSON string.
-struct Shown<T>(T);
-
-impl<T: Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-fn shown<T: Display>(value: &T) -> Shown<&dyn Display> {
-    Shown(value)
-}
+/// Room for the JSON of most requests.
+const USUAL_LENGTH: usize = 1024;
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
@@ -93,79 +26,72 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-fn listener_set(parent: &ListenerParent) -> Option<Shown<&dyn Display>> {
+fn listener_set(parent: &ListenerParent) -> Option<&NamespacedName> {
     match parent {
         ListenerParent::Gateway(_) => None,
-        ListenerParent::ListenerSet(set) => Some(shown(set)),
+        ListenerParent::ListenerSet(set) => Some(set),
     }
 }
 
+/// What way the bytes took. The kernel's fast path writes `kernel` here.
+const DATA_PATH: &str = "proxy";
+
+/// The fields of a request, in their order. The names are stable: people's queries rely on them.
 pub(super) fn request_json(into: &mut Vec<u8>, time: &str, record: &RequestRecord<'_>) {
-    let (rule, rule_name) = record.rule.map_or((None, None), |(index, name)| (Some(index), name));
-    let line = RequestLine {
-        time,
-        revision: record.revision.0,
-        gateway: shown(record.gateway),
-        listener: record.listener.map(|it| &*it.name),
-        listener_set: record.listener.and_then(|it| listener_set(&it.parent)),
-        route: record.route.map(shown),
-        rule,
-        rule_name,
-        backend: record.backend.map(shown),
-        endpoint: record.endpoint.as_ref().map(shown),
-        data_path: "proxy",
-        client: shown(&record.client),
-        peer: shown(&record.peer),
-        protocol: protocol(record.version),
-        method: record.method.as_str(),
-        scheme: record.scheme,
-        authority: record.authority,
-        path: record.target,
-        status: record.status,
-        reason: record.reason.map(crate::reason::Reason::as_str),
-        attempts: record.attempts,
-        request_bytes: record.request_bytes,
-        response_bytes: record.response_bytes,
-        duration_us: micros(record.timing.total),
-        connect_us: micros(record.timing.connect),
-        upstream_us: micros(record.timing.upstream),
-        own_us: micros(record.timing.own),
-        request_id: record.request_id,
-        user_agent: record.user_agent,
-    };
-    json(into, &line);
+    into.reserve(USUAL_LENGTH);
+    Object::begin(into)
+        .field(key!("time"), time)
+        .field(key!("revision"), record.revision.0)
+        .field(key!("gateway"), record.gateway)
+        .field(key!("listener"), record.listener.map(|it| &*it.name))
+        .field_if(key!("listener_set"), record.listener.and_then(|it| listener_set(&it.parent)))
+        .field(key!("route"), record.route)
+        .field(key!("rule"), record.rule.map(|(index, _)| index))
+        .field(key!("rule_name"), record.rule.and_then(|(_, name)| name))
+        .field(key!("backend"), record.backend)
+        .field(key!("endpoint"), record.endpoint)
+        .field(key!("data_path"), DATA_PATH)
+        .field(key!("client"), record.client)
+        .field(key!("peer"), record.peer)
+        .field(key!("protocol"), protocol(record.version))
+        .field(key!("method"), record.method.as_str())
+        .field(key!("scheme"), record.scheme)
+        .field(key!("authority"), record.authority)
+        .field(key!("path"), record.target)
+        .field(key!("status"), record.status)
+        .field(key!("reason"), record.reason.map(Reason::as_str))
+        .field(key!("attempts"), record.attempts)
+        .field(key!("request_bytes"), record.request_bytes)
+        .field(key!("response_bytes"), record.response_bytes)
+        .field(key!("duration_us"), micros(record.timing.total))
+        .field(key!("connect_us"), micros(record.timing.connect))
+        .field(key!("upstream_us"), micros(record.timing.upstream))
+        .field(key!("own_us"), micros(record.timing.own))
+        .field(key!("request_id"), record.request_id)
+        .field(key!("user_agent"), record.user_agent)
+        .end();
 }
 
+/// The fields of a connection that is not HTTP, in their order.
 pub(super) fn connection_json(into: &mut Vec<u8>, time: &str, record: &L4Record) {
-    let line = ConnectionLine {
-        time,
-        revision: record.revision.0,
-        gateway: shown(&record.gateway),
-        listener: record.listener.as_ref().map(|it| &*it.name),
-        listener_set: record.listener.as_ref().and_then(|it| listener_set(&it.parent)),
-        route: record.route.as_ref().map(shown),
-        backend: record.backend.as_ref().map(shown),
-        endpoint: record.endpoint.as_ref().map(shown),
-        data_path: "proxy",
-        peer: shown(&record.peer),
-        protocol: record.protocol,
-        server_name: record.server_name.as_deref(),
-        reason: record.reason.map(crate::reason::Reason::as_str),
-        received_bytes: record.received_bytes,
-        sent_bytes: record.sent_bytes,
-        duration_us: micros(record.total),
-    };
-    json(into, &line);
-}
-
-fn json(into: &mut Vec<u8>, line: &impl Serialize) {
-    let start = into.len();
-    // Neither a Vec nor the types above can fail; if they did, no half line may stay.
-    if serde_json::to_writer(&mut *into, line).is_ok() {
-        into.push(b'\n');
-    } else {
-        into.truncate(start);
-    }
+    Object::begin(into)
+        .field(key!("time"), time)
+        .field(key!("revision"), record.revision.0)
+        .field(key!("gateway"), &record.gateway)
+        .field(key!("listener"), record.listener.as_ref().map(|it| &*it.name))
+        .field_if(key!("listener_set"), record.listener.as_ref().and_then(|it| listener_set(&it.parent)))
+        .field(key!("route"), record.route.as_ref())
+        .field(key!("backend"), record.backend.as_ref())
+        .field(key!("endpoint"), record.endpoint)
+        .field(key!("data_path"), DATA_PATH)
+        .field(key!("peer"), record.peer)
+        .field(key!("protocol"), record.protocol)
+        .field(key!("server_name"), record.server_name.as_deref())
+        .field(key!("reason"), record.reason.map(Reason::as_str))
+        .field(key!("received_bytes"), record.received_bytes)
+        .field(key!("sent_bytes"), record.sent_bytes)
+        .field(key!("duration_us"), micros(record.total))
+        .end();
 }
 
 pub(super) fn request_text(into: &mut Vec<u8>, time: &str, record: &RequestRecord<'_>) {

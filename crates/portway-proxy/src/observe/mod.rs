@@ -7,6 +7,7 @@
 
 mod access_log;
 pub mod exposition;
+mod json;
 mod log_line;
 mod metrics;
 pub mod record;
