@@ -61,6 +61,12 @@ struct Span {
     end: u32,
 }
 
+impl Span {
+    fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
 #[derive(Debug)]
 struct Node {
     text: Arc<str>,
@@ -92,17 +98,22 @@ impl PathTable {
     /// All matches that may match `path`, in their order of precedence. What is costly to find is
     /// looked for only when the stages before it have no winner.
     pub(crate) fn candidates(&self, path: &str) -> impl Iterator<Item = MatchId> {
-        let grpc = || once_with(|| grpc::split(path)).flatten();
-        let service = grpc().flat_map(|(service, _)| self.node(&self.services, service));
-        let grpc_patterns = grpc().flat_map(|_| self.span(self.grpc_patterns));
+        let grpc = if self.has_grpc() { grpc::split(path) } else { None };
+        let service = grpc.into_iter().flat_map(|(service, _)| self.node(&self.services, service));
+        let grpc_patterns = grpc.into_iter().flat_map(|_| self.span(self.grpc_patterns));
         let prefixes = once_with(|| self.prefixes.find(path)).flatten().flat_map(|&span| self.span(span));
-        let any_grpc = grpc().flat_map(|_| self.span(self.any_grpc));
+        let any_grpc = grpc.into_iter().flat_map(|_| self.span(self.any_grpc));
         self.node(&self.exact, path)
             .chain(service)
             .chain(grpc_patterns)
             .chain(self.span(self.expressions))
             .chain(prefixes)
             .chain(any_grpc)
+    }
+
+    /// Whether a match wants the parts of a gRPC request's path. Most tables have none.
+    fn has_grpc(&self) -> bool {
+        !(self.services.is_empty() && self.grpc_patterns.is_empty() && self.any_grpc.is_empty())
     }
 
     fn node(&self, nodes: &[Node], text: &str) -> impl Iterator<Item = MatchId> {
