@@ -212,13 +212,14 @@ async fn serve(stream: TcpStream, accepted: Accepted) {
             drop(gateway);
             let info = accepted.info(&stream);
             let Accepted { downstream, drain, .. } = accepted;
-            http::serve(stream, info, Rc::clone(&downstream.worker), drain).await;
+            // Boxed, so that the task of a connection has not the size of the largest kind, several times.
+            Box::pin(http::serve(stream, info, Rc::clone(&downstream.worker), drain)).await;
         }
         Some(TcpPort::Tls) => {
             drop(gateway);
-            handshake::serve(stream, accepted).await;
+            Box::pin(handshake::serve(stream, accepted)).await;
         }
-        Some(TcpPort::Tcp(listener)) => serve_tcp(stream, listener, gateway, accepted).await,
+        Some(TcpPort::Tcp(listener)) => Box::pin(serve_tcp(stream, listener, gateway, accepted)).await,
         None => accepted.refuse(Reason::NoListener),
     }
 }
@@ -261,4 +262,18 @@ pub(super) async fn cut_when_drained(
 /// A dual-stack socket reports IPv4 peers as mapped into IPv6; nobody expects that in a log or a header.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F>(_: impl FnOnce(TcpStream, Accepted) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        assert!(size(serve) <= 512, "{} bytes", size(serve));
+    }
 }

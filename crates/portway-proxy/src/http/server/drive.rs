@@ -52,11 +52,10 @@ where
 
 /// Drives a connection until it has ended, by itself or because it should.
 pub(super) async fn drive<C: Served>(
-    served: C,
+    mut served: Pin<Box<C>>,
     connection: &ClientConnection,
     mut drain: DrainSignal,
 ) -> hyper::Result<()> {
-    let mut served = pin!(served);
     let mut drained = pin!(drain.drained());
     let mut watchdog = Watchdog::new(connection);
     let mut draining = false;

@@ -59,11 +59,13 @@ where
     let for_requests = Rc::clone(&connection);
     let service = service_fn(move |request| handle(Rc::clone(&for_requests), request));
     let io = TokioIo::new(io);
+    // Boxed, so that a connection has the size of its own protocol, and once: a future that is handed on
+    // takes its room in each that hands it on.
     let ended = if http2 {
-        let served = http2_builder(limits).serve_connection(io, service);
+        let served = Box::pin(http2_builder(limits).serve_connection(io, service));
         drive::drive(served, &connection, drain).await
     } else {
-        let served = http1_builder(limits).serve_connection(io, service).with_upgrades();
+        let served = Box::pin(http1_builder(limits).serve_connection(io, service).with_upgrades());
         drive::drive(served, &connection, drain).await
     };
     if let Err(error) = ended {
