@@ -19,6 +19,11 @@ pub(crate) struct Authority {
 impl Authority {
     /// Reads `host[:port]`. Absent when it is not one: user information, a list, a bad port.
     pub(crate) fn parse(value: HeaderValue) -> Option<Self> {
+        // Most are a name in its canonical form and nothing else: one look tells.
+        let last = value.as_bytes().last().copied();
+        if last.is_some_and(|last| last != b'.') && value.as_bytes().iter().all(|&byte| is_canonical(byte)) {
+            return Some(Self { host: 0..value.len(), rewritten: None, value });
+        }
         let text = value.to_str().ok()?;
         let (host, port) = split_port(text)?;
         if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
@@ -29,7 +34,7 @@ impl Authority {
             return Some(Self { rewritten: Some(format!("[{address}]").into()), value, host: 0..0 });
         }
         let name = host.strip_suffix('.').unwrap_or(host);
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let allowed = |byte: u8| is_canonical(byte.to_ascii_lowercase());
         if !name.bytes().all(allowed) || (name.is_empty() && !text.is_empty()) {
             return None;
         }
@@ -60,6 +65,11 @@ impl Authority {
     pub(crate) fn value(&self) -> &HeaderValue {
         &self.value
     }
+}
+
+/// Whether a byte may be in the canonical form of a name.
+fn is_canonical(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_')
 }
 
 /// Host and port; an absent port is empty.

@@ -181,14 +181,14 @@ impl Exchange {
         self.response_bytes.set(self.response_bytes.get() + bytes as u64);
     }
 
-    fn record(&self) {
+    fn record(&self, now: Instant) {
         if !self.complete.get() {
             self.blame(Reason::ClientGone);
         }
         let gateway = self.gateway();
         let entry = gateway.and_then(|it| it.router.rules().get(self.rule.get()?.0 as usize));
         let listener = gateway.and_then(|it| it.router.listeners().get(self.listener.get()?.0 as usize));
-        let total = self.begun.elapsed();
+        let total = now.saturating_duration_since(self.begun);
         let head = if self.status.get() == 0 { total } else { self.head.get() };
         self.connection.worker.recorder.request(&RequestRecord {
             start: self.start,
@@ -238,7 +238,8 @@ pub(super) struct Recording(pub(super) Rc<Exchange>);
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        self.0.record();
-        self.0.connection.end_request();
+        let now = Instant::now();
+        self.0.record(now);
+        self.0.connection.end_request(now.into());
     }
 }

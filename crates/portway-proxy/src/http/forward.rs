@@ -55,7 +55,7 @@ pub(super) async fn forward(
     backend: &Backend,
     request: Request<RequestBody>,
 ) -> Result<Forwarded, Refusal> {
-    exchange.connection.worker.upstream.count_request(backend);
+    exchange.connection.worker.upstream.count_request(backend, exchange.begun);
     let deadline = request_deadline(exchange, rule);
     let forwarded = match &rule.retry {
         None if deadline.is_none() && rule.backend_timeout.is_none() => {
@@ -159,7 +159,7 @@ async fn attempt(
 ) -> Result<Response<UpstreamBody>, Failure> {
     exchange.attempts.set(exchange.attempts.get() + 1);
     let begun = std::time::Instant::now();
-    match exchange.connection.worker.upstream.send(backend, request, avoid).await {
+    match exchange.connection.worker.upstream.send_at(begun, backend, request, avoid).await {
         Ok(sent) => {
             exchange.endpoint.set(Some(sent.endpoint));
             exchange.connect.set(sent.connect);

@@ -65,17 +65,18 @@ impl Neighbour {
         if kinds.has(Kinds::VIA) {
             append_to_list(headers, header::VIA, via);
         } else {
-            headers.insert(header::VIA, HeaderValue::from_static(via));
+            headers.append(header::VIA, HeaderValue::from_static(via));
         }
         client
     }
 
+    /// None of the fields is there, so that appending, which is cheaper, does what inserting would.
     fn tell_anew(&self, headers: &mut HeaderMap, authority: &Authority) {
-        headers.insert(X_FORWARDED_FOR, self.for_.clone());
-        headers.insert(X_FORWARDED_PROTO, self.proto.clone());
-        headers.insert(X_FORWARDED_HOST, authority.value().clone());
-        headers.insert(X_FORWARDED_PORT, self.port.clone());
-        headers.insert(header::FORWARDED, self.element(authority));
+        headers.append(X_FORWARDED_FOR, self.for_.clone());
+        headers.append(X_FORWARDED_PROTO, self.proto.clone());
+        headers.append(X_FORWARDED_HOST, authority.value().clone());
+        headers.append(X_FORWARDED_PORT, self.port.clone());
+        headers.append(header::FORWARDED, self.element(authority));
     }
 
     /// Adds to what trusted proxies have told; what they have left out is told anew.

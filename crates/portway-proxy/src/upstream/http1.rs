@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http_body::Body;
+use futures_util::FutureExt;
 use hyper::client::conn::http1;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use portway_config::EndpointAddress;
 
@@ -19,6 +19,8 @@ use super::connect::connect;
 use super::endpoint_pool::{InFlight, Lease, LeasedConnection};
 use super::error::UpstreamError;
 use super::pools::Sent;
+use super::resolve::Resolved;
+use super::small_copy::SmallCopy;
 
 type Sender = http1::SendRequest<RequestBody>;
 
@@ -28,22 +30,24 @@ pub(super) async fn send(
     in_flight: InFlight,
     mut request: Request<RequestBody>,
     limits: &Limits,
+    now: Instant,
 ) -> Result<Sent, UpstreamError> {
     let endpoint = Rc::clone(&in_flight.endpoint);
-    while let Some(mut sender) = endpoint.take_idle(Instant::now(), limits.upstream_idle_timeout) {
+    while let Some(mut sender) = endpoint.take_idle(now, limits.upstream_idle_timeout) {
         // Ready at once, unless the end of the former response has not been processed yet.
         if !sender.is_ready() && sender.ready().await.is_err() {
             continue;
         }
-        let address = pooled_address(&endpoint.address, &endpoint.resolved).await;
-        let copy = replayable(&request);
+        let address = pooled_address(&endpoint.address, &endpoint.resolved, now).await;
+        let copy = SmallCopy::of(&request);
         match sender.try_send_request(request).await {
             Ok(response) => return Ok(sent(response, sender, in_flight, address, Duration::ZERO)),
             Err(mut error) => {
                 // The endpoint may close an idle connection at the very moment that it is used. What it
                 // has not read, or may be asked twice for (RFC 9110, 9.2.2), is sent again.
                 let unread = error.take_message();
-                request = match unread.or_else(|| copy.filter(|_| closed_unanswered(error.error()))) {
+                let copy = || copy.filter(|_| closed_unanswered(error.error()))?.into_request();
+                request = match unread.or_else(copy) {
                     Some(request) => request,
                     None => return Err(UpstreamError::of_exchange(error.error(), address)),
                 };
@@ -72,10 +76,8 @@ async fn send_fresh(
             return Err(error.at(address).with_unsent(request));
         }
     };
-    tokio::task::spawn_local(async move {
-        // An error here is also the error of the request that is under way; there it is reported.
-        let _ = connection.with_upgrades().await;
-    });
+    // An error here is also the error of the request that is under way; there it is reported.
+    tokio::task::spawn_local(connection.with_upgrades().map(drop));
     match sender.try_send_request(request).await {
         Ok(response) => Ok(sent(response, sender, in_flight, address, connected.connect)),
         Err(mut error) => {
@@ -106,32 +108,13 @@ fn sent(
 }
 
 /// The address of a pooled connection, for the record. A name was resolved when it was made.
-async fn pooled_address(endpoint: &EndpointAddress, resolved: &super::resolve::Resolved) -> SocketAddr {
+async fn pooled_address(endpoint: &EndpointAddress, resolved: &Resolved, now: Instant) -> SocketAddr {
     match endpoint {
         EndpointAddress::Socket(address) => *address,
-        EndpointAddress::Dns { port, .. } => resolved
-            .address(endpoint, Instant::now())
-            .await
-            .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], *port))),
+        EndpointAddress::Dns { port, .. } => {
+            resolved.address(endpoint, now).await.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], *port)))
+        }
     }
-}
-
-/// A copy of the request, when it has no body and may be asked for twice.
-fn replayable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    if !idempotent || !request.body().is_end_stream() {
-        return None;
-    }
-    let mut copy = Request::new(RequestBody::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(copy)
 }
 
 /// Whether the connection ended before any byte of a response came.

@@ -16,6 +16,7 @@ mod http2;
 mod pools;
 mod resolve;
 mod retry_budget;
+mod small_copy;
 mod stream;
 mod tls;
 

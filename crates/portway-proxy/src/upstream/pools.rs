@@ -59,7 +59,7 @@ pub struct Pools {
 
 #[derive(Debug, Default)]
 struct Shared {
-    backends: RefCell<HashMap<u64, Rc<BackendPool>>>,
+    backends: RefCell<HashMap<u64, Rc<BackendPool>, ahash::RandomState>>,
 }
 
 impl Pools {
@@ -86,13 +86,28 @@ impl Pools {
         request: Request<RequestBody>,
         avoid: &[SocketAddr],
     ) -> Result<Sent, UpstreamError> {
-        let in_flight = match self.begin(backend, avoid).await {
+        self.send_at(Instant::now(), backend, request, avoid).await
+    }
+
+    /// The same, for who knows the time.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn send_at(
+        &self,
+        now: Instant,
+        backend: &Backend,
+        request: Request<RequestBody>,
+        avoid: &[SocketAddr],
+    ) -> Result<Sent, UpstreamError> {
+        let in_flight = match self.begin(backend, avoid, now).await {
             Ok(in_flight) => in_flight,
             Err(error) => return Err(error.with_unsent(request)),
         };
         match backend.key.protocol {
             BackendProtocol::Http2 => http2::send(backend, in_flight, request, &self.limits).await,
-            _ => http1::send(backend, in_flight, request, &self.limits).await,
+            _ => http1::send(backend, in_flight, request, &self.limits, now).await,
         }
     }
 
@@ -130,8 +145,7 @@ impl Pools {
     }
 
     /// Counts a first attempt for the backend's retry budget.
-    pub fn count_request(&self, backend: &Backend) {
-        let now = Instant::now();
+    pub fn count_request(&self, backend: &Backend, now: Instant) {
         self.pool(backend, now).retries.request(now);
     }
 
@@ -141,8 +155,12 @@ impl Pools {
         self.pool(backend, now).retries.try_retry(now)
     }
 
-    async fn begin(&self, backend: &Backend, avoid: &[SocketAddr]) -> Result<InFlight, UpstreamError> {
-        let now = Instant::now();
+    async fn begin(
+        &self,
+        backend: &Backend,
+        avoid: &[SocketAddr],
+        now: Instant,
+    ) -> Result<InFlight, UpstreamError> {
         let pool = self.pool(backend, now);
         let slot = pool.slot(&self.limits).await?;
         let endpoint = pool.choose(avoid, now).ok_or_else(|| no_endpoint(backend))?;

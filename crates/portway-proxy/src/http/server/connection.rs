@@ -115,11 +115,11 @@ impl ClientConnection {
     }
 
     /// A request has ended, its response with it.
-    pub(in crate::http) fn end_request(&self) {
+    pub(in crate::http) fn end_request(&self, now: Instant) {
         let left = self.in_flight.get().saturating_sub(1);
         self.in_flight.set(left);
         if left == 0 {
-            self.idle_since.set(Instant::now());
+            self.idle_since.set(now);
             self.received.store(false, Ordering::Relaxed);
         }
     }
