@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use portway_config::key::Transport;
 use portway_config::{BackendKey, NamespacedName, RouteKey};
 
 /// One JSON object, field by field.
@@ -109,6 +110,9 @@ impl Value for BackendKey {
             namespaced(into, &self.endpoints.service);
             into.push(b':');
             decimal(into, self.endpoints.port);
+            if self.endpoints.transport == Transport::Udp {
+                into.extend_from_slice(b"/UDP");
+            }
         });
     }
 }
@@ -252,11 +256,13 @@ mod tests {
     fn keys_are_what_is_displayed() {
         let name = NamespacedName::new("my-app", "web");
         let route = RouteKey { kind: RouteKind::Grpc, name: name.clone() };
-        let endpoints = EndpointsKey { service: name.clone(), port: 65_535 };
-        let backend = BackendKey { endpoints, protocol: BackendProtocol::Http1 };
         assert_eq!(written(&name), name.to_string());
         assert_eq!(written(&route), route.to_string());
-        assert_eq!(written(&backend), backend.to_string());
+        for transport in [Transport::Tcp, Transport::Udp] {
+            let endpoints = EndpointsKey { service: name.clone(), port: 65_535, transport };
+            let backend = BackendKey { endpoints, protocol: BackendProtocol::Http1 };
+            assert_eq!(written(&backend), backend.to_string());
+        }
     }
 
     #[test]
