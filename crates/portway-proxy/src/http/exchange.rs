@@ -1,6 +1,6 @@
 //! One request and its response, from the head to the record.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +12,7 @@ use portway_route::{ListenerId, RuleId};
 
 use super::current::{Current, current};
 use super::fields::X_REQUEST_ID;
+use super::filter::auth::HeaderChange;
 use super::filter::cors::CrossOrigin;
 use super::random;
 use super::request_id::RequestId;
@@ -27,7 +28,7 @@ pub(crate) struct Exchange {
     pub(super) connection: Rc<ClientConnection>,
     current: Rc<Current>,
     place: Option<Place>,
-    start: SystemTime,
+    pub(super) start: SystemTime,
     pub(super) begun: Instant,
     method: Method,
     uri: Uri,
@@ -46,6 +47,8 @@ pub(crate) struct Exchange {
     /// Index among the rule's backends.
     pub(super) backend: Cell<Option<usize>>,
     pub(super) cross_origin: OnceCell<Box<CrossOrigin>>,
+    /// What authorization servers change of the response's headers.
+    pub(super) response_changes: RefCell<Vec<HeaderChange>>,
     pub(super) endpoint: Cell<Option<SocketAddr>>,
     pub(super) attempts: Cell<u32>,
     pub(super) status: Cell<u16>,
@@ -83,6 +86,7 @@ impl Exchange {
             rule: Cell::new(None),
             backend: Cell::new(None),
             cross_origin: OnceCell::new(),
+            response_changes: RefCell::default(),
             endpoint: Cell::new(None),
             attempts: Cell::new(0),
             status: Cell::new(0),
@@ -150,6 +154,10 @@ impl Exchange {
     /// more than the stream.
     pub(super) fn ends_connection(&self) -> bool {
         self.spent.get() && self.version < Version::HTTP_2
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
     pub(super) fn is_head(&self) -> bool {

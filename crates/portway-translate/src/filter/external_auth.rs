@@ -28,8 +28,6 @@ pub(crate) fn external_auth(
         }
         ApiProtocol::Grpc => {
             unexpected(filter.http.is_some(), "http", "GRPC", field, problems);
-            // Until it is, the data plane denies every request, as whenever a server cannot be asked.
-            problems.invalid(&field.field("protocol"), "GRPC is not implemented yet; HTTP is");
             (Traffic::Grpc, grpc_protocol(filter, field, problems))
         }
     };

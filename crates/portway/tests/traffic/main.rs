@@ -12,6 +12,7 @@
 
 mod changes;
 mod early_answers;
+mod external_auth;
 mod gateway;
 mod grpc;
 mod h2spec;

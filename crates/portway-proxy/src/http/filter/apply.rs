@@ -63,6 +63,7 @@ pub(in crate::http) async fn request(
 /// Applies the filters of the rule and backend to the headers of a response, also of one that Portway
 /// makes: the nearest to the backend first.
 pub(in crate::http) fn response(exchange: &Exchange, headers: &mut HeaderMap) {
+    exchange.response_changes.borrow().iter().for_each(|change| change.apply(headers));
     let backend = exchange.compiled_backend().map(|backend| &backend.filters);
     let rule = exchange.compiled_rule().map(|rule| &rule.filters);
     for filters in [backend, rule].into_iter().flatten().filter(|filters| filters.on_response) {

@@ -1,7 +1,7 @@
 //! Filters, compiled: names parsed once, backends resolved.
 
 pub(super) mod apply;
-mod auth;
+pub(super) mod auth;
 pub(super) mod cors;
 pub(super) mod header_edits;
 pub(super) mod listener;

@@ -137,7 +137,7 @@ async fn as_text(request: Request<Incoming>) -> String {
         parts.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap())).collect();
     lines.sort();
     let body = match body.collect().await {
-        Ok(body) => String::from_utf8(body.to_bytes().to_vec()).unwrap(),
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Err(_) => "(broken off)".to_owned(),
     };
     format!("{} {}\n{}\n{body}", parts.method, parts.uri, lines.concat())

@@ -1,6 +1,7 @@
 //! Requests from end to end: bytes in, bytes out, with real backends on loopback sockets.
 
 mod auth;
+mod auth_grpc;
 mod backend;
 mod connections;
 mod edge;

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 use http_body::Body;
 use http_body_util::{BodyExt, Collected, Limited};
 
-use super::{Denial, Verdict, may_enter_request};
+use super::changes::{Changes, HeaderChange, Mode, may_be_changed};
+use super::{Denial, Verdict};
 use crate::http::body::RequestBody;
 use crate::http::draft::Draft;
 use crate::http::exchange::Exchange;
@@ -101,16 +102,16 @@ impl HttpCheck {
         Some(request)
     }
 
-    /// The headers of an answer that go into the request, one value of each.
-    fn passed_on(&self, answer: &HeaderMap) -> HeaderMap {
+    /// The headers of an answer that go into the request; of several values the last one counts.
+    fn passed_on(&self, answer: &HeaderMap) -> Changes {
         let wanted = |name: &HeaderName| self.copied.is_empty() || self.copied.contains(name);
-        let mut passed = HeaderMap::new();
-        for (name, value) in answer {
-            if wanted(name) && may_enter_request(name) {
-                passed.insert(name.clone(), value.clone());
-            }
-        }
-        passed
+        let passed = answer.iter().filter(|(name, _)| wanted(name) && may_enter_request(name));
+        let change = |(name, value): (&HeaderName, &HeaderValue)| HeaderChange {
+            name: name.clone(),
+            value: value.clone(),
+            mode: Mode::Set,
+        };
+        Changes { request: passed.map(change).collect(), ..Changes::default() }
     }
 
     /// Removes what a client may have set in the hope that it be taken for the server's word.
@@ -137,4 +138,12 @@ async fn denial(response: Response<UpstreamBody>) -> Denial {
         parts.headers.remove(header::CONTENT_ENCODING);
     }
     Denial { status, headers: parts.headers, body }
+}
+
+/// Whether a header of an answer may go into the request: not what describes the answer's own content or way,
+/// besides what no server may change.
+fn may_enter_request(name: &HeaderName) -> bool {
+    const OF_ANSWER: [HeaderName; 5] =
+        [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::DATE, header::SERVER, header::VIA];
+    !OF_ANSWER.contains(name) && may_be_changed(name)
 }

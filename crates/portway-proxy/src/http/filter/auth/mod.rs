@@ -1,11 +1,14 @@
 //! External authorization (GEP-1494). Whatever goes wrong denies the request.
 
+mod changes;
+mod envoy;
+mod grpc_check;
 mod http_check;
 
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use portway_config::filter::{ExternalAuth, ExternalAuthProtocol};
 use portway_config::route::FaultReason;
 use tokio::time::timeout;
@@ -15,11 +18,13 @@ use crate::http::body::{RequestBody, Unreadable};
 use crate::http::decode::Refusal;
 use crate::http::draft::Draft;
 use crate::http::exchange::Exchange;
-use crate::http::fields::HOP;
 use crate::http::rule;
 use crate::reason::Reason;
 use crate::upstream::{BackendId, Backends};
 
+use changes::Changes;
+pub(in crate::http) use changes::HeaderChange;
+use grpc_check::GrpcCheck;
 use http_check::HttpCheck;
 
 /// Asks a server whether a request may pass.
@@ -27,14 +32,21 @@ use http_check::HttpCheck;
 pub(crate) struct AuthServer {
     target: Result<BackendId, FaultReason>,
     max_body: usize,
-    check: HttpCheck,
+    check: Check,
+}
+
+/// How it is asked.
+#[derive(Debug)]
+enum Check {
+    Http(HttpCheck),
+    Grpc(GrpcCheck),
 }
 
 /// What an authorization server has said.
 #[derive(Debug)]
 enum Verdict {
-    /// The request passes, with these headers.
-    Pass(HeaderMap),
+    /// The request passes, with these changes.
+    Pass(Changes),
     Deny(Denial),
 }
 
@@ -50,10 +62,10 @@ impl AuthServer {
     pub(super) fn compile(auth: &ExternalAuth, backends: &Backends) -> Result<Self, InvalidFilter> {
         let check = match &auth.protocol {
             ExternalAuthProtocol::Http { path, allowed_headers, allowed_response_headers } => {
-                HttpCheck::compile(path, allowed_headers, allowed_response_headers)?
+                Check::Http(HttpCheck::compile(path, allowed_headers, allowed_response_headers)?)
             }
-            ExternalAuthProtocol::Grpc { .. } => {
-                return Err(InvalidFilter::new("external authorization by gRPC is not served"));
+            ExternalAuthProtocol::Grpc { allowed_headers } => {
+                Check::Grpc(GrpcCheck::compile(allowed_headers)?)
             }
         };
         let target = rule::resolve(&auth.target, backends);
@@ -71,17 +83,19 @@ impl AuthServer {
         let body = self.read_body(draft, limit).await?;
         let target = self.target.map_err(|_| ERROR)?;
         let backend = exchange.gateway().and_then(|gateway| gateway.backends.get(target)).ok_or(ERROR)?;
-        let asked = self.check.ask(exchange, backend, draft, body);
+        let asked = async {
+            match &self.check {
+                Check::Http(check) => check.ask(exchange, backend, draft, body).await,
+                Check::Grpc(check) => check.ask(exchange, backend, draft, &body).await,
+            }
+        };
         match timeout(limit, asked).await.ok().flatten().ok_or(ERROR)? {
             Verdict::Deny(denial) => Ok(Some(denial)),
-            Verdict::Pass(headers) => {
-                self.check.forget_claims(&mut draft.headers);
-                for (name, value) in headers {
-                    // Absent names are further values of the name before; there are none, see `passed_on`.
-                    if let Some(name) = name {
-                        draft.headers.insert(name, value);
-                    }
+            Verdict::Pass(changes) => {
+                if let Check::Http(check) = &self.check {
+                    check.forget_claims(&mut draft.headers);
                 }
+                changes.apply(exchange, draft);
                 Ok(None)
             }
         }
@@ -105,24 +119,4 @@ impl AuthServer {
         draft.body = RequestBody::full(whole.clone());
         Ok(whole)
     }
-}
-
-/// Whether a header of a server's answer may go into the request: not what frames messages, describes
-/// the answer's own content, or routes.
-fn may_enter_request(name: &HeaderName) -> bool {
-    const NEVER: [HeaderName; 12] = [
-        header::HOST,
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::CONTENT_ENCODING,
-        header::DATE,
-        header::EXPECT,
-        header::SERVER,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-        header::VIA,
-    ];
-    !NEVER.contains(name) && !HOP.contains(name)
 }
