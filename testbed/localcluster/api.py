@@ -5,13 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from . import certificates, network, programs
+from . import certificates, network, processes, programs
 from .layout import ClusterError, Layout
-from .processes import in_namespace
 
 
 class Api:
@@ -63,7 +61,7 @@ def _has(thing: Any, condition: str) -> bool:
 
 def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
     """What kubectl prints."""
-    done = subprocess.run(kubectl_command(layout, arguments), input=stdin, text=True, capture_output=True)
+    done = processes.run(kubectl_command(layout, arguments), stdin)
     if done.returncode != 0:
         raise ClusterError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
     return done.stdout
@@ -71,4 +69,4 @@ def kubectl(layout: Layout, *arguments: str, stdin: str | None = None) -> str:
 
 def kubectl_command(layout: Layout, arguments: Sequence[str]) -> list[str]:
     config = f"--kubeconfig={layout.kubeconfig}"
-    return in_namespace(layout.client_namespace, [str(programs.program("kubectl")), config, *arguments])
+    return processes.in_namespace(layout.client_namespace, [str(programs.program("kubectl")), config, *arguments])

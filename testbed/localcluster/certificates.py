@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from .layout import ClusterError, Layout
+from .processes import run
 
 # No extensions but those asked for, whatever this machine's configuration of openssl holds.
 EMPTY_CONFIG = "[req]\ndistinguished_name = subject\n[subject]\n"
@@ -146,6 +146,6 @@ def _kubeconfig(layout: Layout, user: str) -> None:
 
 
 def _openssl(*arguments: str) -> None:
-    done = subprocess.run(["openssl", *arguments], input=EMPTY_CONFIG, text=True, capture_output=True)
+    done = run(["openssl", *arguments], EMPTY_CONFIG)
     if done.returncode != 0:
         raise ClusterError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")

@@ -55,9 +55,20 @@ def remove_links(layout: Layout) -> None:
         Path("/var/log/containers").rmdir()
 
 
+def remove_network_results(layout: Layout) -> None:
+    """Takes away the notes that containerd's CNI library has in a common folder, named by pods' ids."""
+    folder = Path("/var/lib/cni/results")
+    for pod in _container_ids(layout):
+        for note in folder.glob(f"*-{pod}-*"):
+            note.unlink()
+    for empty in (folder, folder.parent):
+        with suppress(OSError):
+            empty.rmdir()
+
+
 def remove_control_groups(layout: Layout) -> None:
     """Takes away the control groups of the containers, which are named by the containers' ids."""
-    ids = [path.name for path in _container_states(layout)]
+    ids = _container_ids(layout)
     for hierarchy in Path("/sys/fs/cgroup").glob("**/k8s.io"):
         for group in (hierarchy / identifier for identifier in ids):
             _remove_control_group(group)
@@ -118,12 +129,15 @@ def _mounts_below(directory: Path) -> list[Path]:
     return found
 
 
-def _container_states(layout: Layout) -> list[Path]:
-    return [
-        path
-        for number in layout.node_numbers
-        for path in layout.node_state(number).glob("containerd-state/io.containerd.runtime.v2.task/k8s.io/*")
-    ]
+def _container_ids(layout: Layout) -> set[str]:
+    """Of all containers and pods that there are, running or not."""
+    folders = (
+        "containerd-state/io.containerd.runtime.v2.task/k8s.io",
+        "containerd/io.containerd.grpc.v1.cri/sandboxes",
+        "containerd/io.containerd.grpc.v1.cri/containers",
+    )
+    states = map(layout.node_state, layout.node_numbers)
+    return {path.name for state in states for folder in folders for path in (state / folder).glob("*")}
 
 
 def _remove_control_group(group: Path) -> None:

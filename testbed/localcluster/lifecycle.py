@@ -51,6 +51,7 @@ def down(name: str) -> None:
         leftovers.end_containers(layout)
         leftovers.unmount(layout)
         leftovers.remove_links(layout)
+        leftovers.remove_network_results(layout)
         leftovers.remove_control_groups(layout)
         network.remove(layout)
     claim.release(name)

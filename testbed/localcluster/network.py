@@ -8,12 +8,11 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
 from .layout import ClusterError, Layout
-from .processes import in_namespace
+from .processes import in_namespace, run
 
 CLONE_NEWNET = 0x40000000
 
@@ -83,7 +82,7 @@ def _batch(namespace: str, lines: list[str]) -> None:
 
 
 def _run(*argv: str, stdin: str = "") -> None:
-    done = subprocess.run(argv, input=stdin, text=True, capture_output=True)
+    done = run(argv, stdin)
     if done.returncode != 0:
         raise ClusterError(f"{' '.join(argv)} failed: {(done.stderr + done.stdout).strip()}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import certificates, programs
 from .layout import ClusterError, Layout
-from .processes import spawn
+from .processes import run, spawn
 
 # The image of a pod's own container, under a name that nobody would pull.
 PAUSE_IMAGE = "docker.io/portway-testbed/pause:local"
@@ -53,8 +53,7 @@ def import_image(layout: Layout, node: int, archive: Path) -> None:
 
 
 def _ctr(layout: Layout, node: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["ctr", "--address", str(socket(layout, node)), "--namespace", "k8s.io", *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run(["ctr", "--address", str(socket(layout, node)), "--namespace", "k8s.io", *arguments])
 
 
 def _cni_config(layout: Layout, node: int) -> object:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import images, lifecycle, programs
 from .api import kubectl
 from .layout import DEFAULT_NAME, ClusterError, Layout
-from .processes import in_namespace
+from .processes import in_namespace, run
 
 CHART = programs.ROOT / "deploy" / "helm" / "portway"
 NAMESPACE = "portway-system"
@@ -98,14 +96,14 @@ def load_images(layout: Layout, build: Build) -> None:
 
 
 def helm(layout: Layout, *arguments: str) -> None:
-    """Runs helm, which tells itself what is wrong."""
+    """Runs helm; what it knows of a cluster goes with the cluster."""
     state = layout.state / "helm"
     places = {f"HELM_{kind}_HOME": str(state / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
-    command = in_namespace(layout.client_namespace, [str(programs.program("helm")), *arguments])
-    environment = {**os.environ, **layout.environment(), **places}
-    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL)
+    settings = [f"{name}={value}" for name, value in (layout.environment() | places).items()]
+    command = ["env", *settings, str(programs.program("helm")), *arguments]
+    done = run(in_namespace(layout.client_namespace, command))
     if done.returncode != 0:
-        raise ClusterError(f"helm {arguments[0]} failed")
+        raise ClusterError(f"helm {arguments[0]} failed: {done.stderr.strip()}")
 
 
 def default_binary() -> Path:

@@ -64,6 +64,12 @@ def in_namespace(namespace: str, argv: Sequence[str]) -> list[str]:
     return ["nsenter", f"--net=/run/netns/{namespace}", *argv]
 
 
+def run(argv: Sequence[str], stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end, and not beyond the end of this process, even by SIGKILL."""
+    tied = ["setpriv", "--pdeathsig", "KILL", *argv]
+    return subprocess.run(tied, input=stdin, text=True, capture_output=True)
+
+
 def spawn(layout: Layout, namespace: str, component: str, argv: Sequence[str | Path]) -> None:
     """Starts a component in the background; its log and its note are under its name in the state directory."""
     notes = layout.state / "processes"
