@@ -1,6 +1,7 @@
 //! Any object that Portway reads.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::core::{
     ClusterTrustBundle, ConfigMap, Deployment, EndpointSlice, Endpoints, Namespace, ObjectMeta, Secret,
@@ -12,28 +13,28 @@ use crate::{
     TlsRoute, UdpRoute,
 };
 
-/// Any object that Portway reads.
+/// Any object that Portway reads. Cheap to clone: the object itself is shared.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "each variant is named for the kind that it holds")]
 pub enum Object {
-    GatewayClass(GatewayClass),
-    Gateway(Gateway),
-    ListenerSet(ListenerSet),
-    HttpRoute(HttpRoute),
-    GrpcRoute(GrpcRoute),
-    TlsRoute(TlsRoute),
-    TcpRoute(TcpRoute),
-    UdpRoute(UdpRoute),
-    ReferenceGrant(ReferenceGrant),
-    BackendTlsPolicy(BackendTlsPolicy),
-    Namespace(Namespace),
-    Service(Service),
-    Secret(Secret),
-    ConfigMap(ConfigMap),
-    ClusterTrustBundle(ClusterTrustBundle),
-    EndpointSlice(EndpointSlice),
-    Endpoints(Endpoints),
-    Deployment(Box<Deployment>),
+    GatewayClass(Arc<GatewayClass>),
+    Gateway(Arc<Gateway>),
+    ListenerSet(Arc<ListenerSet>),
+    HttpRoute(Arc<HttpRoute>),
+    GrpcRoute(Arc<GrpcRoute>),
+    TlsRoute(Arc<TlsRoute>),
+    TcpRoute(Arc<TcpRoute>),
+    UdpRoute(Arc<UdpRoute>),
+    ReferenceGrant(Arc<ReferenceGrant>),
+    BackendTlsPolicy(Arc<BackendTlsPolicy>),
+    Namespace(Arc<Namespace>),
+    Service(Arc<Service>),
+    Secret(Arc<Secret>),
+    ConfigMap(Arc<ConfigMap>),
+    ClusterTrustBundle(Arc<ClusterTrustBundle>),
+    EndpointSlice(Arc<EndpointSlice>),
+    Endpoints(Arc<Endpoints>),
+    Deployment(Arc<Deployment>),
 }
 
 /// A kind and the object of it: how findings and conditions name an object.
@@ -134,9 +135,9 @@ impl Object {
         each_kind!(self, it => &it.metadata)
     }
 
-    /// The metadata, to change.
+    /// The metadata, to change. An object that others share is copied first.
     pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
-        each_kind!(self, it => &mut it.metadata)
+        each_kind!(self, it => &mut Arc::make_mut(it).metadata)
     }
 
     /// Namespace and name; the namespace means nothing for cluster-scoped kinds.

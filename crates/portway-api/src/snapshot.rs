@@ -44,11 +44,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Adds an object. One that has the same kind and key is replaced and returned as `true`.
     pub fn insert(&mut self, object: Object) -> bool {
-        fn add<T>(into: &mut Namespaced<T>, key: ObjectKey, object: T) -> bool {
-            into.insert(key, Arc::new(object)).is_some()
+        fn add<T>(into: &mut Namespaced<T>, key: ObjectKey, object: Arc<T>) -> bool {
+            into.insert(key, object).is_some()
         }
-        fn add_cluster<T>(into: &mut ClusterScoped<T>, key: ObjectKey, object: T) -> bool {
-            into.insert(key.name, Arc::new(object)).is_some()
+        fn add_cluster<T>(into: &mut ClusterScoped<T>, key: ObjectKey, object: Arc<T>) -> bool {
+            into.insert(key.name, object).is_some()
         }
         let key = object.key();
         match object {
@@ -69,7 +69,7 @@ impl Snapshot {
             Object::ClusterTrustBundle(it) => add_cluster(&mut self.cluster_trust_bundles, key, it),
             Object::EndpointSlice(it) => add(&mut self.endpoint_slices, key, it),
             Object::Endpoints(it) => add(&mut self.endpoints, key, it),
-            Object::Deployment(it) => add(&mut self.deployments, key, *it),
+            Object::Deployment(it) => add(&mut self.deployments, key, it),
         }
     }
 

@@ -57,4 +57,4 @@ pub use port::{HostRefusal, TlsTarget};
 pub use refused::{Place, Refused, RefusedReason};
 pub use request::Request;
 pub use router::{L4RuleEntry, L4RuleId, ListenerId, RouteMatch, Router, RuleEntry, RuleId};
-pub use shadow::{Extent, Isolated, IsolatedPlace, Shadowed, ShadowedMatch};
+pub use shadow::{Extent, Isolated, IsolatedPlace, Shadowed, ShadowedMatch, Unserved};

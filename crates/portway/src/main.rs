@@ -25,9 +25,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-/// Faster than the system's, and it returns what is no longer needed.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: portway_allocator::Allocator = portway_allocator::Allocator;
 
 fn main() -> ExitCode {
     let Cli { command, log_level } = Cli::parse();

@@ -2,6 +2,8 @@
 //!
 //! The defaults of the Gateway API's own fields stand with the types.
 
+use std::sync::Arc;
+
 use k8s_openapi::ByteString;
 
 use crate::{
@@ -26,10 +28,10 @@ pub(super) fn fill_in(object: &mut Object) {
         namespace.get_or_insert_with(|| DEFAULT_NAMESPACE.to_owned());
     }
     match object {
-        Object::Namespace(it) => label_with_name(it),
-        Object::Secret(it) => take_string_data(it),
-        Object::Service(it) => complete_ports(it),
-        Object::EndpointSlice(it) => complete_slice_ports(it),
+        Object::Namespace(it) => label_with_name(Arc::make_mut(it)),
+        Object::Secret(it) => take_string_data(Arc::make_mut(it)),
+        Object::Service(it) => complete_ports(Arc::make_mut(it)),
+        Object::EndpointSlice(it) => complete_slice_ports(Arc::make_mut(it)),
         _ => {}
     }
 }

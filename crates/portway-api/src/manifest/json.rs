@@ -63,7 +63,7 @@ impl<'t> Reader<'t, '_> {
     fn document(&mut self, raw: &'t RawValue) -> Result<Node, Fault> {
         let mut places = Places::default();
         let (value, spot) = self.value(raw, Name::ITEM, None, 1, &mut places)?;
-        Ok(Node { value, places: Arc::new(places), spot })
+        Ok(Node { value, places: Arc::new(places.complete()), spot })
     }
 
     /// Reads a value that stands in containers to this depth, itself included if it is one.

@@ -1,5 +1,7 @@
 //! The kinds that Portway reads, and what is made of others.
 
+use std::sync::Arc;
+
 use super::{
     decode::{Decoded, decode_what_fits},
     field_path::FieldPath,
@@ -39,7 +41,7 @@ macro_rules! gateway_api {
             group: <$spec>::GROUP,
             kind: <$spec>::KIND,
             versions: <$spec>::VERSIONS,
-            decode: |document| decode_what_fits::<Resource<$spec>>(document).map(Object::$variant),
+            decode: |document| decode_what_fits::<Arc<Resource<$spec>>>(document).map(Object::$variant),
         }
     };
 }

@@ -68,6 +68,12 @@ impl Places {
         }
     }
 
+    /// Gives back the room for rows that do not come any more.
+    pub(super) fn complete(mut self) -> Self {
+        self.rows.shrink_to_fit();
+        self
+    }
+
     /// Adds the parts of `original` once more, as parts of the value that is open.
     pub(super) fn copy_parts(&mut self, original: Spot) {
         let parts = self.parts(original);

@@ -88,29 +88,46 @@ struct Findings {
     isolated: Vec<IsolatedPlace>,
 }
 
+/// All rules that do not serve what they seem to, in the order of their routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Unserved {
+    /// Rules that lose to another one what they could never win.
+    pub shadowed: Vec<Shadowed>,
+    /// Rules that never serve because, at each listener that they are attached to, another listener of the port
+    /// owns their hostnames.
+    pub isolated: Vec<Isolated>,
+}
+
 impl Router {
-    /// All rules that lose to another one what they could never win, in the order of their routes.
-    /// Takes time nearly linear in the number of matches.
-    pub fn shadowed(&self) -> Vec<Shadowed> {
-        let mut shadowed = Vec::new();
-        for (loser, findings) in self.findings() {
+    /// All rules that do not serve what they seem to. Takes time nearly linear in the number of matches.
+    pub fn unserved(&self) -> Unserved {
+        let mut unserved = Unserved::default();
+        for (rule, findings) in self.findings() {
+            if !findings.live && findings.lost.is_empty() {
+                unserved.isolated.push(Isolated { rule, places: findings.isolated });
+                continue;
+            }
             let extent = if findings.live { Extent::Partly } else { Extent::Whole };
-            shadowed.extend(findings.lost.into_iter().map(|(winner, (criterion, matches))| Shadowed {
-                loser: loser.clone(),
+            let lost = findings.lost.into_iter().map(|(winner, (criterion, matches))| Shadowed {
+                loser: rule.clone(),
                 winner,
                 criterion,
                 extent,
                 matches,
-            }));
+            });
+            unserved.shadowed.extend(lost);
         }
-        shadowed
+        unserved
     }
 
-    /// All rules that never serve because, at each listener that they are attached to, another
-    /// listener of the port owns their hostnames, in the order of their routes.
+    /// [`Self::unserved`] without the rules that other listeners isolate.
+    pub fn shadowed(&self) -> Vec<Shadowed> {
+        self.unserved().shadowed
+    }
+
+    /// The rules of [`Self::unserved`] that other listeners isolate.
     pub fn isolated(&self) -> Vec<Isolated> {
-        let never = self.findings().into_iter().filter(|(_, it)| !it.live && it.lost.is_empty());
-        never.map(|(rule, it)| Isolated { rule, places: it.isolated }).collect()
+        self.unserved().isolated
     }
 
     fn findings(&self) -> BTreeMap<Candidate, Findings> {

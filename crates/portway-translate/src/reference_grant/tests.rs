@@ -2,13 +2,15 @@ use portway_api::core::ObjectMeta;
 use portway_api::reference_grant::{ReferenceGrantFrom, ReferenceGrantTo};
 use portway_api::{Object, ReferenceGrant};
 
+use std::sync::Arc;
+
 use super::*;
 
 const GATEWAY: &str = "gateway.networking.k8s.io";
 
 fn snapshot(to_name: Option<&str>) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    snapshot.insert(Object::ReferenceGrant(ReferenceGrant {
+    let grant = ReferenceGrant {
         api_version: String::new(),
         kind: String::new(),
         metadata: ObjectMeta {
@@ -29,7 +31,8 @@ fn snapshot(to_name: Option<&str>) -> Snapshot {
             }],
         },
         status: None,
-    }));
+    };
+    snapshot.insert(Object::ReferenceGrant(Arc::new(grant)));
     snapshot
 }
 

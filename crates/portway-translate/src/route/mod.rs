@@ -55,7 +55,7 @@ pub(crate) fn translate_routes<'a>(
         works.extend(Work::new(context, &parents, gateways, view));
     }
     overlap::displace(&mut works);
-    for work in &works {
+    for work in &mut works {
         add_to_configurations(gateways, work, out);
     }
     let shadows = shadow::find(gateways, &out.configurations);
@@ -75,10 +75,11 @@ pub(crate) fn translate_routes<'a>(
     assembly.finish(out);
 }
 
-/// Writes a route into the configuration of each Gateway that serves a listener which it is attached to.
+/// Writes a route into the configuration of each Gateway that serves a listener which it is attached to. Its rules go
+/// there for good: of thousands of routes, one copy is enough.
 fn add_to_configurations(
     gateways: &BTreeMap<ObjectKey, GatewayView<'_>>,
-    work: &Work<'_, '_>,
+    work: &mut Work<'_, '_>,
     out: &mut Output,
 ) {
     let mut by_gateway: BTreeMap<&ObjectKey, BTreeMap<_, Attachment>> = BTreeMap::new();
@@ -91,14 +92,16 @@ fn add_to_configurations(
             by_gateway.entry(&it.parent.gateway).or_default().insert(key, attachment);
         }
     }
-    for (gateway, attachments) in by_gateway {
+    // Clones for all Gateways but the last.
+    let rules = std::iter::repeat_n(work.translated.take_rules(), by_gateway.len());
+    for ((gateway, attachments), rules) in by_gateway.into_iter().zip(rules) {
         let Some(configuration) = out.configurations.get_mut(gateway) else { continue };
         let route = Route {
             key: work.view.config_key(),
             created: work.view.created(),
             hostnames: work.hostnames.clone(),
             attachments: attachments.into_values().collect(),
-            rules: work.translated.rules.clone(),
+            rules,
         };
         configuration.routes.insert(route.key.clone(), Arc::new(route));
     }

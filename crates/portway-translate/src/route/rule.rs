@@ -23,6 +23,11 @@ impl Translated {
     pub(crate) fn is_wholly_invalid(&self) -> bool {
         self.count > 0 && self.invalid.len() == self.count
     }
+
+    /// The rules, which are not here any more then.
+    pub(crate) fn take_rules(&mut self) -> Rules {
+        std::mem::replace(&mut self.rules, Rules::L4(Vec::new()))
+    }
 }
 
 /// A rule that is not served as it is written.
@@ -78,7 +83,9 @@ impl<R> Gatherer<R> {
 
     /// All rules.
     pub(crate) fn finish(self, rules: impl FnOnce(Vec<R>) -> Rules) -> Translated {
-        let Self { rules: list, count, invalid, problems } = self;
+        let Self { rules: mut list, count, invalid, problems } = self;
+        // A list that grows has room for four at once, and most routes have one rule.
+        list.shrink_to_fit();
         Translated { rules: rules(list), count, invalid, problems }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use portway_api::ObjectKey;
 use portway_config::{Configuration, RouteKey};
-use portway_route::{Candidate, Extent, Router};
+use portway_route::{Candidate, Extent, Router, Unserved};
 
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::listener::GatewayView;
@@ -58,14 +58,15 @@ pub(crate) fn find(
 
 impl Shadows {
     fn add(&mut self, gateway: &ObjectKey, router: &Router) {
-        for shadowed in router.shadowed() {
+        let Unserved { shadowed, isolated } = router.unserved();
+        for shadowed in shadowed {
             let mut matches = shadowed.matches.iter().map(|it| it.match_index);
             let first = matches.next().flatten();
             let match_index = first.filter(|first| matches.all(|it| it == Some(*first)));
             let is_whole = shadowed.extent == Extent::Whole;
             self.push(gateway, &shadowed.loser, match_index, is_whole, shadowed.to_string());
         }
-        for isolated in router.isolated() {
+        for isolated in isolated {
             self.push(gateway, &isolated.rule, None, true, isolated.to_string());
         }
     }

@@ -1,6 +1,8 @@
 //! Gateways with ListenerSets that are often wrong: names, ports and hostnames come from few values,
 //! so that they meet.
 
+use std::sync::Arc;
+
 use std::sync::LazyLock;
 
 use portway_api::gateway::GatewaySpecAddress;
@@ -57,18 +59,18 @@ impl Scene {
     pub(crate) fn snapshot_with(&self, statuses: &Statuses) -> Snapshot {
         let mut snapshot = self.snapshot();
         for (name, status) in &statuses.gateway_classes {
-            let mut class = (*snapshot.gateway_classes[name]).clone();
-            class.status = Some(status.clone());
+            let mut class = Arc::clone(&snapshot.gateway_classes[name]);
+            Arc::make_mut(&mut class).status = Some(status.clone());
             snapshot.insert(Object::GatewayClass(class));
         }
         for (key, status) in &statuses.gateways {
-            let mut gateway = (*snapshot.gateways[key]).clone();
-            gateway.status = Some(status.clone());
+            let mut gateway = Arc::clone(&snapshot.gateways[key]);
+            Arc::make_mut(&mut gateway).status = Some(status.clone());
             snapshot.insert(Object::Gateway(gateway));
         }
         for (key, status) in &statuses.listener_sets {
-            let mut set = (*snapshot.listener_sets[key]).clone();
-            set.status = Some(status.clone());
+            let mut set = Arc::clone(&snapshot.listener_sets[key]);
+            Arc::make_mut(&mut set).status = Some(status.clone());
             snapshot.insert(Object::ListenerSet(set));
         }
         snapshot

@@ -12,6 +12,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use portway_api::core::Deployment;
 use portway_api::{Object, ObjectKey, Snapshot};
@@ -57,7 +58,7 @@ impl DemoBackends {
             }
         }
         for slice in slices {
-            snapshot.insert(Object::EndpointSlice(slice));
+            snapshot.insert(Object::EndpointSlice(Arc::new(slice)));
         }
         told.sort();
         told.dedup();

@@ -2,6 +2,7 @@
 //!
 //! Both become EndpointSlices in the snapshot, so that translation needs to know of neither.
 
+mod mirror;
 mod option;
 mod replace;
 mod slice;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portway_api::core::{EndpointPort, Service, ServicePort};
 use portway_api::{Object, ObjectKey, Snapshot};
 
+use super::mirror::mirrored;
 use super::option::EndpointOption;
 use super::slice::{Replica, keys_of, protocol, slice};
 
@@ -45,19 +46,32 @@ fn replace_one<'a>(
     if ports.is_empty() {
         return Err(NoEffect::NoPort(option));
     }
+    slices_of_endpoints(snapshot, &option.service);
     for key in keys_of(snapshot, &option.service) {
         take_ports_away(snapshot, &key, &ports);
     }
     for (number, endpoint) in option.endpoints.iter().enumerate() {
         let suffix = format!("endpoint-option-{index}-{number}");
         let replica = Replica { suffix: &suffix, host: &endpoint.host, port: endpoint.port };
-        snapshot.insert(Object::EndpointSlice(slice(&service, ports.iter().copied(), replica)));
+        snapshot.insert(Object::EndpointSlice(Arc::new(slice(&service, ports.iter().copied(), replica))));
     }
     Ok(())
 }
 
 fn ports(service: &Service) -> impl Iterator<Item = &ServicePort> {
     service.spec.iter().flat_map(|spec| spec.ports.iter().flatten())
+}
+
+/// Writes the older Endpoints object of a Service as slices, as the EndpointSlice mirroring controller of Kubernetes
+/// does: where a Service has a slice its Endpoints do not count any more, and one port's slice would hide the others'.
+fn slices_of_endpoints(snapshot: &mut Snapshot, service: &ObjectKey) {
+    if !keys_of(snapshot, service).is_empty() {
+        return;
+    }
+    let Some(endpoints) = snapshot.endpoints.remove(service) else { return };
+    for slice in mirrored(&endpoints) {
+        snapshot.insert(Object::EndpointSlice(Arc::new(slice)));
+    }
 }
 
 /// Removes ports from a slice, and the slice if none is left.
@@ -104,8 +118,8 @@ metadata: {name: elsewhere, namespace: a}
 spec: {type: ExternalName, externalName: example.com}
 ";
 
-    fn snapshot() -> Snapshot {
-        let reading = read(&Source::new("web.yaml"), WEB);
+    fn snapshot(text: &str) -> Snapshot {
+        let reading = read(&Source::new("web.yaml"), text);
         assert_eq!(reading.problems, []);
         let mut snapshot = Snapshot::default();
         for (object, _) in reading.objects {
@@ -116,8 +130,12 @@ spec: {type: ExternalName, externalName: example.com}
 
     /// The endpoints of ports 80 and 81 of `a/web`, and what stood in the way.
     fn replaced(options: &[&str]) -> ([Vec<String>; 2], Vec<String>) {
+        replaced_in(WEB, options)
+    }
+
+    fn replaced_in(text: &str, options: &[&str]) -> ([Vec<String>; 2], Vec<String>) {
         let options: Vec<EndpointOption> = options.iter().map(|it| it.parse().unwrap()).collect();
-        let mut snapshot = snapshot();
+        let mut snapshot = snapshot(text);
         let told = replace(&mut snapshot, &options);
         let of_port = |port| {
             let service = NamespacedName::new("a", "web");
@@ -140,6 +158,31 @@ spec: {type: ExternalName, externalName: example.com}
     }
 
     #[test]
+    fn the_other_ports_of_an_older_endpoints_object_stay() {
+        let text = "
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: a}
+spec: {ports: [{name: http, port: 80}, {name: admin, port: 81}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: web, namespace: a}
+subsets:
+- addresses: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]
+  ports: [{name: http, port: 8080}, {name: admin, port: 8081}]
+- notReadyAddresses: [{ip: 10.0.0.2}]
+  addresses: [{ip: 10.0.0.3}]
+  ports: [{name: admin, port: 9081}]
+";
+        let (found, told) = replaced_in(text, &["a/web:80=127.0.0.1:1"]);
+        assert_eq!(told, [] as [&str; 0]);
+        assert_eq!(found, [vec!["127.0.0.1:1"], vec!["10.0.0.1:8081", "10.0.0.3:9081", "[fd00::1]:8081"]]);
+        let (found, _) = replaced_in(text, &["a/web=127.0.0.1:1"]);
+        assert_eq!(found, [["127.0.0.1:1"], ["127.0.0.1:1"]]);
+    }
+
+    #[test]
     fn an_option_without_effect_is_told() {
         let (found, told) = replaced(&["a/wob=a:1", "a/web:82=a:1", "a/elsewhere=a:1"]);
         assert_eq!(found, [["10.0.0.1:8080"], ["10.0.0.1:8081"]]);
@@ -155,7 +198,7 @@ spec: {type: ExternalName, externalName: example.com}
 
     #[test]
     fn whether_manifests_give_endpoints() {
-        let snapshot = snapshot();
+        let snapshot = snapshot(WEB);
         assert!(has_endpoints(&snapshot, &ObjectKey::new("a", "web")));
         assert!(!has_endpoints(&snapshot, &ObjectKey::new("a", "elsewhere")));
     }

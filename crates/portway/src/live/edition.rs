@@ -1,13 +1,16 @@
 //! From what each file gives to one set of objects.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use portway_api::manifest::{Origin, Severity, Source};
+use portway_api::Snapshot;
+use portway_api::manifest::{Origin, Position, Severity, Source};
 use portway_api::object::ObjectRef;
-use portway_api::{Object, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use super::file_reading::FileReading;
 use crate::issue::{Issue, Origins};
 
 /// All objects as they are to be served from now on.
@@ -41,11 +44,21 @@ pub(crate) struct RefusedFile {
 /// What a file has to give.
 #[derive(Debug)]
 pub(super) struct Contribution {
-    pub(super) source: Source,
-    pub(super) objects: Vec<(Object, Origin)>,
-    pub(super) issues: Vec<Issue>,
-    /// The objects of its last good version, if it has one.
-    pub(super) last_good: Option<Vec<ObjectRef>>,
+    source: Source,
+    /// What it holds now; nothing where it could not be read.
+    reading: Arc<FileReading>,
+    /// What is wrong with it.
+    issues: Vec<Issue>,
+    /// Its last good version, if it has one.
+    last_good: Option<Arc<FileReading>>,
+}
+
+/// What is served of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) reading: Arc<FileReading>,
+    /// Those of its objects that another file gives.
+    elsewhere: BTreeSet<ObjectRef>,
 }
 
 /// What all files give together.
@@ -56,16 +69,25 @@ pub(super) struct Merged {
     pub(super) issues: Vec<Issue>,
     /// The problems of files that are refused.
     pub(super) refused: BTreeMap<Source, Vec<Issue>>,
-    /// The objects of files that are good.
-    pub(super) good: BTreeMap<Source, Vec<ObjectRef>>,
-    /// Which file each object comes from.
-    pub(super) owners: BTreeMap<ObjectRef, Source>,
+    /// What is served of each file.
+    pub(super) given: BTreeMap<Source, Given>,
+    /// The names of all objects.
+    names: BTreeSet<ObjectRef>,
 }
 
 impl Contribution {
+    pub(super) fn new(
+        source: Source,
+        reading: Arc<FileReading>,
+        last_good: Option<Arc<FileReading>>,
+    ) -> Self {
+        let issues = reading.issues.to_vec();
+        Self { source, reading, issues, last_good }
+    }
+
     /// A file that could not be read.
-    pub(super) fn unreadable(source: Source, issue: Issue, last_good: Option<Vec<ObjectRef>>) -> Self {
-        Self { source, objects: Vec::new(), issues: vec![issue], last_good }
+    pub(super) fn unreadable(source: Source, issue: Issue, last_good: Option<Arc<FileReading>>) -> Self {
+        Self { source, reading: Arc::default(), issues: vec![issue], last_good }
     }
 
     fn has_errors(&self) -> bool {
@@ -73,26 +95,21 @@ impl Contribution {
     }
 }
 
-/// Puts the files together. `owners` and `served` are those of the edition before.
-pub(super) fn merge(
-    mut contributions: Vec<Contribution>,
-    owners: &BTreeMap<ObjectRef, Source>,
-    served: &Snapshot,
-) -> Merged {
-    refuse_duplicates(&mut contributions, owners);
+/// Puts the files together. `before`: what each file gave to the edition before.
+pub(super) fn merge(mut contributions: Vec<Contribution>, before: &BTreeMap<Source, Given>) -> Merged {
+    refuse_duplicates(&mut contributions, before);
     let (bad, good): (Vec<_>, Vec<_>) = contributions.into_iter().partition(Contribution::has_errors);
     let mut merged = Merged::default();
-    for Contribution { source, objects, issues, .. } in good {
-        let names = objects.iter().map(|(object, _)| object.object_ref()).collect();
-        merged.take(&source, objects);
-        merged.good.insert(source, names);
+    for Contribution { source, reading, issues, .. } in good {
+        merged.take(source, reading, true);
         merged.issues.extend(issues);
     }
-    for Contribution { source, objects, issues, last_good } in bad {
+    for Contribution { source, reading, issues, last_good } in bad {
         merged.origins.note_errors(&issues);
         match last_good {
-            Some(names) => merged.keep(&source, names, served),
-            None => merged.take(&source, objects),
+            // Nothing is written any more where the last good version had it.
+            Some(last_good) => merged.take(source.clone(), last_good, false),
+            None => merged.take(source.clone(), reading, true),
         }
         merged.refused.entry(source).or_default().extend(issues);
     }
@@ -101,43 +118,54 @@ pub(super) fn merge(
 
 impl Merged {
     /// Takes the objects of a file, but for those that another file has given already.
-    fn take(&mut self, source: &Source, objects: Vec<(Object, Origin)>) {
-        for (object, origin) in objects {
-            let name = object.object_ref();
-            if !self.owners.contains_key(&name) {
-                self.origins.insert(name.clone(), origin);
-                self.owners.insert(name, source.clone());
-                self.snapshot.insert(object);
+    fn take(&mut self, source: Source, reading: Arc<FileReading>, is_written: bool) {
+        // Several problems may have been met with one file.
+        if self.given.contains_key(&source) {
+            return;
+        }
+        let mut elsewhere = BTreeSet::new();
+        for (name, object, origin) in reading.named() {
+            if !self.names.insert(name.clone()) {
+                elsewhere.insert(name);
+                continue;
+            }
+            self.snapshot.insert(object.clone());
+            if is_written {
+                self.origins.insert(name, origin.clone());
             }
         }
+        self.given.insert(source, Given { reading, elsewhere });
     }
+}
 
-    /// Keeps objects of a file as they are served now, but for those that have moved to another file.
-    fn keep(&mut self, source: &Source, names: Vec<ObjectRef>, served: &Snapshot) {
-        for name in names {
-            if !self.owners.contains_key(&name) && self.snapshot.share(served, &name) {
-                self.owners.insert(name, source.clone());
-            }
-        }
+impl Given {
+    /// The names of the objects that the file gave.
+    fn names(&self) -> impl Iterator<Item = ObjectRef> {
+        self.reading.named().map(|(name, ..)| name).filter(|name| !self.elsewhere.contains(name))
     }
 }
 
 /// Where two files define one object, the file that had it before keeps it, else the first; the other has an error.
 /// (Within one file, reading itself sees to it.)
-fn refuse_duplicates(contributions: &mut [Contribution], before: &BTreeMap<ObjectRef, Source>) {
-    let mut owners = BTreeMap::<ObjectRef, (Source, String)>::new();
-    for Contribution { source, objects, .. } in contributions.iter() {
-        for (object, origin) in objects {
-            let name = object.object_ref();
-            let owns = !owners.contains_key(&name) || before.get(&name) == Some(source);
+fn refuse_duplicates(contributions: &mut [Contribution], before: &BTreeMap<Source, Given>) {
+    // Who gave what is asked for only where two files define one object, which is rare.
+    let before = LazyCell::new(|| {
+        let of_file = |(source, given): (_, &'_ Given)| {
+            given.names().map(move |name| (name, source)).collect::<Vec<_>>()
+        };
+        before.iter().flat_map(of_file).collect::<BTreeMap<ObjectRef, &Source>>()
+    });
+    let mut owners = BTreeMap::<ObjectRef, (Source, Position)>::new();
+    for Contribution { source, reading, .. } in contributions.iter() {
+        for (name, _, origin) in reading.named() {
+            let owns = !owners.contains_key(&name) || before.get(&name) == Some(&source);
             if owns {
-                owners.insert(name, (source.clone(), origin.start().to_string()));
+                owners.insert(name, (source.clone(), origin.start()));
             }
         }
     }
-    for Contribution { source, objects, issues, .. } in contributions {
-        for (object, origin) in objects.iter() {
-            let name = object.object_ref();
+    for Contribution { source, reading, issues, .. } in contributions {
+        for (name, _, origin) in reading.named() {
             if let Some((_, place)) = owners.get(&name).filter(|(owner, _)| owner != source) {
                 issues.push(duplicate(&name, origin, place));
             }
@@ -145,7 +173,7 @@ fn refuse_duplicates(contributions: &mut [Contribution], before: &BTreeMap<Objec
     }
 }
 
-fn duplicate(name: &ObjectRef, origin: &Origin, place: &str) -> Issue {
+fn duplicate(name: &ObjectRef, origin: &Origin, place: &Position) -> Issue {
     Issue {
         severity: Severity::Error,
         position: Some(origin.start()),

@@ -3,20 +3,23 @@
 //! A bad file never replaces a good one. Of a file with an error, whatever the error, all objects keep the version of
 //! the last reading of that file that had none; other files go on. A file that never was good gives what can be used
 //! of it, as it does to `portway check`. A file that is gone takes its objects with it.
+//!
+//! A file is parsed once for each text that it has, however often the others change.
 
 mod edition;
+mod file_reading;
 mod texts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use portway_api::Snapshot;
-use portway_api::manifest::{Reading, Source, read};
-use portway_api::object::ObjectRef;
+use portway_api::manifest::Source;
 
-use self::edition::{Contribution, merge};
+use self::edition::{Contribution, Given, merge};
 pub(crate) use self::edition::{Edition, RefusedFile};
+use self::file_reading::FileReading;
 use self::texts::{Texts, TextsReader};
 use crate::issue::Issue;
 
@@ -26,20 +29,27 @@ pub(crate) struct LiveManifests {
     reader: TextsReader,
     /// The hash of the last texts.
     seen: Option<u64>,
-    /// Of each file the objects of its last good version, and since when it is the last.
+    /// What was last parsed of each file.
+    parsed: BTreeMap<Source, Parsed>,
+    /// Of each file its last good version, and since when it is the last.
     good: BTreeMap<Source, Good>,
-    /// Which file each object came from.
-    owners: BTreeMap<ObjectRef, Source>,
+    /// What of each file is served.
+    given: BTreeMap<Source, Given>,
     /// When each refused file was first found to be bad.
     refused_since: BTreeMap<Source, Timestamp>,
-    /// What is served; kept objects are taken from here.
-    snapshot: Snapshot,
+}
+
+/// A text that was parsed.
+#[derive(Clone, Debug)]
+struct Parsed {
+    content_hash: u64,
+    reading: Arc<FileReading>,
 }
 
 /// The last good version of a file.
 #[derive(Clone, Debug)]
 struct Good {
-    objects: Vec<ObjectRef>,
+    reading: Arc<FileReading>,
     read: Timestamp,
 }
 
@@ -49,10 +59,10 @@ impl LiveManifests {
         Self {
             reader: TextsReader::new(paths),
             seen: None,
+            parsed: BTreeMap::new(),
             good: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            given: BTreeMap::new(),
             refused_since: BTreeMap::new(),
-            snapshot: Snapshot::default(),
         }
     }
 
@@ -74,7 +84,7 @@ impl LiveManifests {
             return None;
         }
         let files = texts.texts.len();
-        let edition = merge(self.contributions(texts), &self.owners, &self.snapshot);
+        let edition = merge(self.contributions(texts), &self.given);
         self.remember(&edition, now);
         let refused = edition.refused.into_iter().map(|(source, problems)| RefusedFile {
             since: self.refused_since.get(&source).copied().unwrap_or(now),
@@ -93,13 +103,17 @@ impl LiveManifests {
     }
 
     /// What each file has to give.
-    fn contributions(&self, texts: Texts) -> Vec<Contribution> {
+    fn contributions(&mut self, texts: Texts) -> Vec<Contribution> {
         let mut contributions = Vec::new();
-        for text in &texts.texts {
-            let Reading { objects, problems } = read(&text.source, &text.text);
-            let issues = problems.into_iter().map(Issue::from).collect();
-            let last_good = self.good.get(&text.source).map(|good| good.objects.clone());
-            contributions.push(Contribution { source: text.source.clone(), objects, issues, last_good });
+        let mut before = std::mem::take(&mut self.parsed);
+        for text in texts.texts {
+            let content_hash = text.content_hash();
+            let known = before.remove(text.source()).filter(|it| it.content_hash == content_hash);
+            let reading = known.map_or_else(|| Arc::new(text.read()), |it| it.reading);
+            let last_good = self.good.get(text.source()).map(|good| Arc::clone(&good.reading));
+            let parsed = Parsed { content_hash, reading: Arc::clone(&reading) };
+            self.parsed.insert(text.source().clone(), parsed);
+            contributions.push(Contribution::new(text.source().clone(), reading, last_good));
         }
         for problem in texts.problems {
             let unreadable = problem.position.as_ref().map(|position| position.source.clone());
@@ -111,7 +125,7 @@ impl LiveManifests {
                 continue;
             }
             for (source, good) in hit {
-                let last_good = Some(good.objects.clone());
+                let last_good = Some(Arc::clone(&good.reading));
                 contributions.push(Contribution::unreadable(source.clone(), issue.clone(), last_good));
             }
         }
@@ -125,11 +139,13 @@ impl LiveManifests {
         }
         // A file that is gone has no good version any more; one that is refused keeps it.
         self.good.retain(|source, _| edition.refused.contains_key(source));
-        for (source, objects) in &edition.good {
-            self.good.insert(source.clone(), Good { objects: objects.clone(), read: now });
+        for (source, given) in &edition.given {
+            if !edition.refused.contains_key(source) {
+                let reading = Arc::clone(&given.reading);
+                self.good.insert(source.clone(), Good { reading, read: now });
+            }
         }
-        self.owners.clone_from(&edition.owners);
-        self.snapshot = edition.snapshot.clone();
+        self.given.clone_from(&edition.given);
     }
 }
 

@@ -144,3 +144,22 @@ fn an_object_stays_with_its_file_and_may_move() {
         (vec!["x:3".into()], vec![("a.yaml".to_owned(), true)])
     );
 }
+
+#[test]
+fn a_file_is_parsed_once_for_each_text() {
+    let mut folder = Folder::new();
+    folder.write("a.yaml", &service("a", 1)).write("b.yaml", &service("b", 1));
+    folder.edition();
+    let parsed = |folder: &Folder| -> Vec<_> {
+        folder.manifests.parsed.values().map(|parsed| Arc::clone(&parsed.reading)).collect()
+    };
+    let before = parsed(&folder);
+    folder.write("b.yaml", &service("b", 2));
+    assert_eq!(services(&folder.edition()), ["a:1", "b:2"]);
+    let after = parsed(&folder);
+    assert!(Arc::ptr_eq(&before[0], &after[0]));
+    assert!(!Arc::ptr_eq(&before[1], &after[1]));
+    folder.remove("b.yaml");
+    folder.edition();
+    assert_eq!(folder.manifests.parsed.len(), 1);
+}

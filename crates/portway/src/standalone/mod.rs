@@ -84,6 +84,8 @@ impl Standalone {
         }
         let (files, objects) = (edition.files, staged.objects);
         let published = self.publish(edition, staged, now);
+        // Reading takes several times the memory of what comes of it.
+        portway_allocator::give_back();
         Some(Report { published, files, objects })
     }
 

@@ -302,6 +302,11 @@ impl<'v> SeqAccess<'v> for Items<'_, 'v> {
         }
         Ok(None)
     }
+
+    /// Lets lists be exactly as long as they are: one that grows by itself has room for four items, and most have one.
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
+    }
 }
 
 /// The entries of a mapping.

@@ -84,7 +84,11 @@ impl<'b> Builder<'b> {
         let root = self.root.take();
         let usable = self.faults.is_empty();
         faults.append(&mut self.faults);
-        root.filter(|_| usable).map(|Part { value, spot, .. }| Node { value, places: Arc::new(places), spot })
+        root.filter(|_| usable).map(|Part { value, spot, .. }| Node {
+            value,
+            places: Arc::new(places.complete()),
+            spot,
+        })
     }
 
     /// Where the innermost container starts that is open.
