@@ -101,12 +101,17 @@ def _run(asked: argparse.Namespace, layout: Layout, target: Path) -> int:
     faults = _faults(asked, status, outcomes, target)
     if faults:
         _collect(layout, target)
-    print("\nslowest:")
-    for outcome in run.slowest(outcomes, SLOWEST):
+    if len(outcomes) > SLOWEST:
+        print("\nslowest:")
+    for outcome in run.slowest(outcomes, SLOWEST) if len(outcomes) > SLOWEST else []:
         print(f"  {outcome.seconds:6.1f} s  {outcome.test}")
-    print(f"\n{len(faults)} faults, in {minutes}:{seconds:02}; {target} has the suite's log and its report")
+    print(f"\n{_count(len(faults), 'fault')} in {minutes}:{seconds:02}; {target} has the suite's log and its report")
     for fault in faults:
         print(f"  {fault}")
+    for test, messages in run.messages(target / "suite.log").items():
+        print(f"\n{test or 'before any test'}:")
+        for message in messages:
+            print(f"  {message}")
     return 1 if faults else 0
 
 
@@ -116,7 +121,7 @@ def _faults(asked: argparse.Namespace, status: int, outcomes: list[run.Outcome],
         passed = any(outcome.test == asked.run and outcome.result == "PASS" for outcome in outcomes)
         return [] if passed and status == 0 else [f"{asked.run} does not pass"]
     if not (target / "report.json").exists():
-        return ["there is no report: the end of suite.log tells why", *_end_of(target / "suite.log")]
+        return ["there is no report; the end of suite.log tells why"]
     report = Report.read(target / "report.json")
     print(f"\n{report.table()}")
     faults = report.faults()
@@ -128,8 +133,8 @@ def _faults(asked: argparse.Namespace, status: int, outcomes: list[run.Outcome],
     return faults or ([f"the suite ends with status {status}"] if status else [])
 
 
-def _end_of(log: Path) -> list[str]:
-    return log.read_text(errors="replace").splitlines()[-12:]
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
 def _collect(layout: Layout, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,10 @@ MESH_FEATURES = (
 )
 
 OUTCOME = re.compile(r"^\s*--- (PASS|FAIL|SKIP): TestConformance/([^/\s]+) \(([\d.]+)s\)")
+
+# Of the lines of a failed assertion.
+FAILED_TEST = re.compile(r"^\s*Test:\s+(TestConformance\S*)$")
+MESSAGE = re.compile(r"^\s*Messages:\s+(.+)$")
 
 SECONDS_BETWEEN_LOOKS_AT_PODS = 1.0
 
@@ -94,8 +99,8 @@ def _command(layout: Layout, options: Options, report: Path) -> list[str]:
     command += [f"-test.parallel={options.parallel}", f"-gateway-class={options.gateway_class}"]
     command += [f"-conformance-profiles={','.join(PROFILES)}", f"-report-output={report}"]
     command += [f"-usable-address={layout.usable_address}", f"-unusable-address={UNUSABLE_ADDRESS}"]
-    command += ["-organization=portway", "-project=portway", "-url=https://github.com/portway/portway"]
-    command += [f"-version={options.version}", "-contact=@portway/maintainers"]
+    command += ["-organization=portway", "-project=portway", "-url=https://portway.dev"]
+    command += [f"-version={options.version}", "-contact=https://portway.dev"]
     if options.all_features:
         command += ["-all-features", f"-exempt-features={','.join(MESH_FEATURES)}"]
     if options.test:
@@ -113,6 +118,18 @@ def outcome_of(line: str) -> Outcome | None:
     return Outcome(match[2], match[1], float(match[3])) if match else None
 
 
+def messages(log: Path) -> dict[str, list[str]]:
+    """What the suite says is wrong, by the test whose fault it is; of a test's parts as well."""
+    found: dict[str, list[str]] = {}
+    test = ""
+    for line in log.read_text(errors="replace").splitlines():
+        if match := FAILED_TEST.match(line):
+            test = (match[1].split("/") + [""])[1]
+        elif match := MESSAGE.match(line):
+            found.setdefault(test, []).append(match[1])
+    return found
+
+
 def _tell(outcome: Outcome, number: int) -> None:
     if outcome.result != "SKIP":
         print(f"{number:4}  {outcome.result}  {outcome.seconds:6.1f} s  {outcome.test}", flush=True)
@@ -121,6 +138,7 @@ def _tell(outcome: Outcome, number: int) -> None:
 @contextmanager
 def _pods_logs_kept(layout: Layout) -> Iterator[None]:
     """Keeps the logs of pods that go with the test that made them."""
+    shutil.rmtree(kept_logs(layout), ignore_errors=True)
     over = threading.Event()
 
     def look() -> None:

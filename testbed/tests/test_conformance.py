@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 from conformancesuite.report import PROFILES, Report
-from conformancesuite.run import Outcome, outcome_of
+from conformancesuite.run import Outcome, messages, outcome_of
 
 
 def profile(name: str) -> dict:
@@ -68,6 +68,28 @@ class ReportTest(unittest.TestCase):
     def test_an_empty_report_is_a_fault(self) -> None:
         self.report = {"profiles": None}
         self.assertEqual(len(self.read().faults()), 2 * len(PROFILES))
+
+
+LOG = """\
+    suite.go:442:
+        \tError Trace:\thelpers.go:329
+        \tError:      \tReceived unexpected error:
+        \tTest:       \tTestConformance
+        \tMessages:   \tnot ready
+        \tTest:       \tTestConformance/A/part_one
+        \tMessages:   \tno address
+        \tTest:       \tTestConformance/A
+        \tMessages:   \tno listener
+"""
+
+
+class MessagesTest(unittest.TestCase):
+    def test_are_told_by_test(self) -> None:
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(LOG)
+            file.flush()
+            found = messages(Path(file.name))
+        self.assertEqual(found, {"": ["not ready"], "A": ["no address", "no listener"]})
 
 
 class OutcomeTest(unittest.TestCase):
