@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from .processes import in_namespace, run
 
 CHART = programs.ROOT / "deploy" / "helm" / "portway"
 NAMESPACE = "portway-system"
+CONTROLLER = "portway.dev/gateway-controller"
 REPOSITORY = "ghcr.io/portway/portway"
 
 # Of the page that answers who it is; the real one cannot be pulled here, so Portway's demo backend stands in for it.
@@ -43,8 +45,9 @@ def version() -> str:
 
 def install(layout: Layout, build: Build, values: list[str]) -> None:
     """Installs Portway, or brings it up to this build. `values` are further ones for the chart, as `key=value`."""
-    apply_crds(layout)
-    load_images(layout, build)
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(apply_crds, layout), pool.submit(load_images, layout, build)]:
+            done.result()
     if not (CHART / "Chart.yaml").exists():
         raise ClusterError(
             f"there is no Helm chart at {CHART.relative_to(programs.ROOT)} yet; CRDs and images are installed"
@@ -62,7 +65,12 @@ def how_to_reach(layout: Layout) -> str:
 Portway is in the cluster {layout.name}; its kubeconfig, for programs in the client's network: {layout.kubeconfig}
 
     {cluster} kubectl get pods --all-namespaces
-    {cluster} kubectl apply --filename examples/my-app
+
+The example, whose GatewayClass is another implementation's and has a name that a cluster refuses:
+
+    {cluster} kubectl create namespace gateway-api
+    sed --separate --expression '1i ---' --expression 's|io.cilium.gateway-controller|{CONTROLLER}|' \\
+        examples/my-app/*.yaml | {cluster} kubectl apply --filename -
     address=$({cluster} kubectl get gateway my-gateway --namespace gateway-api \\
         --output 'jsonpath={{.status.addresses[0].value}}')
     {cluster} client -- curl --header 'Host: myapp.example.com' "http://$address/"
