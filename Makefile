@@ -74,3 +74,4 @@ advisories: ## Known holes in our dependencies, as of today (needs the network)
 
 setup: ## Install whatever building, testing and measuring need
 	@tools/setup bench
+	@tools/setup cluster

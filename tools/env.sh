@@ -25,8 +25,7 @@ export PORTWAY_H2SPEC=${PORTWAY_H2SPEC:-$PORTWAY_TOOLS/h2spec-$h2spec_pin/h2spec
 export PORTWAY_PYTHON=${PORTWAY_PYTHON:-$PORTWAY_TOOLS/python-$python_pin/bin/python}
 # Licences, sources and bans of what we depend on.
 export PORTWAY_CARGO_DENY=${PORTWAY_CARGO_DENY:-$PORTWAY_TOOLS/cargo-deny-$PORTWAY_CARGO_DENY_VERSION/bin/cargo-deny}
-# What clusters and the official conformance suite are made of (testbed/build), and the Go that builds it, which any
-# Go from 1.21 on fetches by itself.
+# What clusters and the official conformance suite are made of (testbed/build), and the Go that builds it.
 export PORTWAY_TESTBED_GO=go1.27.0
 export PORTWAY_TESTBED=${PORTWAY_TESTBED:-$PORTWAY_TOOLS/testbed-$testbed_pin}
 unset h2spec_pin python_pin testbed_pin
