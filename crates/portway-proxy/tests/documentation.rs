@@ -27,7 +27,10 @@ fn limits_are_documented_with_their_defaults() {
     let fields = shown.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));
     let fields: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     assert!(fields.len() > 20, "{shown}");
-    assert_eq!(table(&page("limits.md")), fields);
+    let page = page("limits.md");
+    // The sections after the first are about limits of other crates, which have tests of their own.
+    let ours = page.split("\n## ").next().unwrap_or_default();
+    assert_eq!(table(ours), fields);
 }
 
 #[test]

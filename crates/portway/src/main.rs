@@ -12,6 +12,7 @@ mod log;
 mod object_name;
 mod offline;
 mod output;
+mod proxy_mode;
 mod shell;
 mod standalone;
 mod status;
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     match command {
         Command::Run(args) => {
             standalone::run(args).map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS)
+        }
+        Command::Proxy(args) => {
+            proxy_mode::run(args).map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS)
         }
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),

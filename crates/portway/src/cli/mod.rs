@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how it is explained.
 
 mod explain;
+mod proxy;
 mod run;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) use self::explain::{AskedRequest, ExplainArgs};
+pub(crate) use self::proxy::ProxyArgs;
 pub(crate) use self::run::{AccessLog, RunArgs};
 
 /// Where a running Portway answers questions about itself, unless it is told otherwise.
@@ -41,6 +43,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve manifests, and follow their changes
     Run(RunArgs),
+    /// Serve one Gateway as a controller says; what runs in the pods that it makes
+    Proxy(ProxyArgs),
     /// Find every problem in manifests, with file, line and field
     Check(CheckArgs),
     /// Tell who would serve a request, and why nobody else

@@ -1,9 +1,11 @@
 //! The options of `portway run`.
 
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use portway_proxy::observe::LogFormat;
 
 use super::{DEFAULT_ADMIN, Manifests};
 use crate::endpoints::EndpointOption;
@@ -76,6 +78,18 @@ pub(crate) enum AccessLog {
     Off,
 }
 
+impl AccessLog {
+    /// What that is on the standard output of this process.
+    pub(crate) fn format(self) -> LogFormat {
+        match self {
+            Self::Auto if io::stdout().is_terminal() => LogFormat::Text,
+            Self::Auto | Self::Json => LogFormat::Json,
+            Self::Text => LogFormat::Text,
+            Self::Off => LogFormat::Off,
+        }
+    }
+}
+
 const RUN_HELP: &str = "\
 Files are watched: an edit, a renamed file, `git checkout` or a swapped ConfigMap takes effect at
 once and disturbs no connection. A file with errors never replaces a good one: it is refused and
@@ -95,7 +109,7 @@ Examples:
   helm template ./chart | portway run - --demo-backends --port-offset 8000";
 
 /// Reads a number with a unit: `ms`, `s` or `m`; without a unit seconds are meant.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u32 = number.parse().map_err(|_| "it needs a whole number, as in 30s".to_owned())?;

@@ -5,13 +5,13 @@
 //! 3. The proxy swaps it in ([`portway_proxy::Proxy::apply`]).
 //! 4. What came of it is [`Published`] for the admin server.
 
-mod bindings;
-mod changes;
+pub(crate) mod bindings;
+pub(crate) mod changes;
 mod error;
 mod open_addresses;
 mod published;
 mod run;
-mod signals;
+pub(crate) mod signals;
 mod stage;
 mod summary;
 mod transition_times;
@@ -31,7 +31,7 @@ use portway_proxy::{Proxy, Snapshot};
 use self::bindings::Unavailable;
 use self::changes::Changes;
 pub(crate) use self::published::Published;
-pub(crate) use self::run::run;
+pub(crate) use self::run::{OPEN_AGAIN, drain, run};
 use self::stage::{ServedGateway, Settings, Staged, stage};
 use crate::admin::AdminState;
 use crate::demo_backend::DemoBackends;

@@ -18,7 +18,7 @@ pub(crate) struct Published {
     pub(crate) since: Timestamp,
     pub(crate) gateways: Vec<Arc<GatewaySnapshot>>,
     /// Of their sockets, those that the system refused.
-    pub(super) refused_sockets: Vec<Binding>,
+    pub(crate) refused_sockets: Vec<Binding>,
     pub(crate) statuses: Statuses,
     /// Sorted. Without those of refused files.
     pub(crate) issues: Vec<Issue>,

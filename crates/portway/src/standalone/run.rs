@@ -1,13 +1,13 @@
 //! The life of `portway run`: start, follow changes, drain.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use portway_config::Revision;
 use portway_proxy::Proxy;
-use portway_proxy::observe::{LogFormat, ObserveOptions, Observer};
+use portway_proxy::observe::{ObserveOptions, Observer};
 use portway_proxy::proxy::ProxyOptions;
 
 use super::error::StartError;
@@ -15,7 +15,7 @@ use super::signals::{Asked, Signals};
 use super::stage::Settings;
 use super::{Report, Standalone, summary};
 use crate::admin::{AdminServer, AdminState};
-use crate::cli::{AccessLog, RunArgs};
+use crate::cli::RunArgs;
 use crate::demo_backend::DemoBackends;
 use crate::issue::{self, Style};
 use crate::live::LiveManifests;
@@ -24,7 +24,7 @@ use crate::watch::Watch;
 use crate::wording::counted;
 
 /// How often to try again to open a socket that the system refused: whoever has the port may have left.
-const OPEN_AGAIN: Duration = Duration::from_secs(5);
+pub(crate) const OPEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// Serves until a signal asks to end.
 ///
@@ -83,13 +83,7 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
 }
 
 fn observe_options(args: &RunArgs) -> ObserveOptions {
-    let log = match args.access_log {
-        AccessLog::Auto if io::stdout().is_terminal() => LogFormat::Text,
-        AccessLog::Auto | AccessLog::Json => LogFormat::Json,
-        AccessLog::Text => LogFormat::Text,
-        AccessLog::Off => LogFormat::Off,
-    };
-    ObserveOptions { log, route_metrics: args.route_metrics }
+    ObserveOptions { log: args.access_log.format(), route_metrics: args.route_metrics }
 }
 
 fn standalone(
@@ -149,7 +143,7 @@ impl Standalone {
 }
 
 /// Lets requests under way end, until `grace` is over or another signal comes.
-async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, state: &AdminState) {
+pub(crate) async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, state: &AdminState) {
     state.drain();
     tracing::info!("draining for at most {grace:?}; another signal ends at once");
     tokio::select! {

@@ -3,10 +3,12 @@
 
 mod admin;
 mod check;
+mod controller;
 mod curl;
 mod explain;
 mod my_app;
 mod portway;
+mod proxy_mode;
 mod reload;
 mod signals;
 mod sockets;

@@ -16,7 +16,7 @@ use crate::curl::{Answer, curl};
 pub(crate) const PORT_OFFSET: u16 = 10_000;
 
 /// Of the admin server.
-const ADMIN_PORT: u16 = 9900;
+pub(crate) const ADMIN_PORT: u16 = 9900;
 
 /// A running Portway. It has a loopback address of its own, so that tests do not fight over ports. It is killed when
 /// this is dropped.
@@ -68,13 +68,18 @@ impl Portway {
     /// Starts `portway run` on an address and waits until it is ready.
     pub(crate) fn run_at<S: AsRef<OsStr>>(address: IpAddr, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut portway = Self::start_at(address, arguments);
+        portway.until_ready();
+        portway
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn until_ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !portway.is_ready() {
-            let ended = portway.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", portway.stderr());
+        while !self.is_ready() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", self.stderr());
             std::thread::sleep(Duration::from_millis(10));
         }
-        portway
     }
 
     /// Starts `portway run` on an address; it may fail.
@@ -83,13 +88,18 @@ impl Portway {
         command.args(arguments);
         command.args(["--bind", &address.to_string(), "--admin", &format!("{address}:{ADMIN_PORT}")]);
         command.args(["--port-offset", &PORT_OFFSET.to_string(), "--workers", "2"]);
+        Self::spawn(address, command)
+    }
+
+    /// Starts a command that has its admin server on an address.
+    pub(crate) fn spawn(address: IpAddr, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Collected::of(child.stdout.take().unwrap());
         let stderr = Collected::of(child.stderr.take().unwrap());
         Self { address, child, stdout, stderr }
     }
 
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         // Before there is somebody to answer, curl itself fails.
         curl(["--max-time", "1", &self.admin_url("/readyz")]).status == 200
     }
@@ -139,6 +149,11 @@ impl Portway {
     pub(crate) fn wait(mut self) -> (Option<i32>, String, String) {
         let status = self.child.wait().unwrap();
         (status.code(), self.stdout.all(), self.stderr.all())
+    }
+
+    /// What was written to standard output so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.so_far()
     }
 
     /// What was written to standard error so far.

@@ -1,0 +1,182 @@
+//! Serving what the controller says, and telling what came of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portway_api::manifest::Severity;
+use portway_config::{Configuration, Revision};
+use portway_proxy::proxy::Applied;
+use portway_proxy::snapshot::Binding;
+use portway_proxy::{Proxy, Snapshot};
+use portway_translate::Statuses;
+use portway_xds::client::{RefusedByProxy, Source};
+use portway_xds::{Report, Update};
+
+use super::compile::{Addresses, Compiled, compile, of_listeners};
+use crate::admin::AdminState;
+use crate::issue::Issue;
+use crate::standalone::Published;
+use crate::standalone::changes::Changes;
+use crate::wording::counted;
+
+/// Refused resources that are logged after a change; the others are counted.
+const LOGGED_REFUSALS: usize = 20;
+
+/// The data plane, and what it serves.
+#[derive(Debug)]
+pub(super) struct ServedGateway {
+    pub(super) proxy: Proxy,
+    addresses: Addresses,
+    admin: Arc<AdminState>,
+    /// Of the update that is served.
+    serial: u64,
+    revision: Revision,
+    /// Since when it is served.
+    since: Timestamp,
+    compiled: Option<Compiled>,
+    /// Sockets that the system refused, and the listeners that lack them.
+    refused_sockets: Vec<Binding>,
+    without_socket: Vec<RefusedByProxy>,
+}
+
+impl ServedGateway {
+    /// Serves nothing yet.
+    pub(super) fn new(proxy: Proxy, addresses: Addresses, admin: Arc<AdminState>) -> Self {
+        Self {
+            proxy,
+            addresses,
+            admin,
+            serial: 0,
+            revision: Revision::default(),
+            since: Timestamp::UNIX_EPOCH,
+            compiled: None,
+            refused_sockets: Vec::new(),
+            without_socket: Vec::new(),
+        }
+    }
+
+    /// Serves an update from now on.
+    pub(super) async fn apply(&mut self, update: Update, now: Timestamp) -> Report {
+        let Update { serial, revision, configuration, source } = update;
+        let before = self.refused();
+        (self.serial, self.revision, self.since) = (serial, revision, now);
+        let compiled = match self.compiled.take() {
+            // A new number alone, as after a restart of the controller.
+            Some(same) if is_served(&same, &configuration) => same,
+            previous => {
+                let compiled = compile(Arc::clone(&configuration), &self.addresses, previous.as_ref());
+                log(revision, source, previous.as_ref(), &compiled);
+                compiled
+            }
+        };
+        let snapshot = Snapshot { revision, gateways: vec![Arc::clone(&compiled.snapshot)] };
+        self.compiled = Some(compiled);
+        let applied = self.proxy.apply(snapshot).await;
+        self.note(applied);
+        self.tell(&before)
+    }
+
+    pub(super) fn has_refused_sockets(&self) -> bool {
+        !self.refused_sockets.is_empty()
+    }
+
+    /// Tries again to open the sockets that the system refused.
+    pub(super) async fn open_again(&mut self) -> Report {
+        let before = self.refused();
+        let applied = self.proxy.apply(self.proxy.snapshot()).await;
+        self.note(applied);
+        self.tell(&before)
+    }
+
+    fn note(&mut self, applied: Applied) {
+        let Some(compiled) = &self.compiled else { return };
+        let configuration = &compiled.snapshot.configuration;
+        let refuse = |failure: &portway_proxy::connection::BindFailure| {
+            let message = format!("{failure}; it is tried again every few seconds");
+            of_listeners(configuration, &failure.binding, &message)
+        };
+        self.without_socket = applied.failures.iter().flat_map(refuse).collect();
+        self.refused_sockets = applied.failures.iter().map(|failure| failure.binding).collect();
+    }
+
+    fn refused(&self) -> Vec<RefusedByProxy> {
+        let compiled = self.compiled.iter().flat_map(|compiled| &compiled.refused);
+        compiled.chain(&self.without_socket).cloned().collect()
+    }
+
+    /// Tells everybody what is served and what is refused. `before`: what was refused before.
+    fn tell(&self, before: &[RefusedByProxy]) -> Report {
+        let refused = self.refused();
+        log_refusals(before, &refused);
+        let snapshot = self.compiled.iter().map(|compiled| Arc::clone(&compiled.snapshot));
+        self.admin.publish(Arc::new(Published {
+            revision: self.revision,
+            since: self.since,
+            gateways: snapshot.collect(),
+            refused_sockets: self.refused_sockets.clone(),
+            statuses: Statuses::default(),
+            issues: issues(&refused),
+            refused: Vec::new(),
+        }));
+        Report { serial: self.serial, refused }
+    }
+}
+
+/// Whether a configuration is what was compiled, and nothing of it was refused.
+fn is_served(compiled: &Compiled, configuration: &Configuration) -> bool {
+    compiled.refused.is_empty() && *compiled.snapshot.configuration == *configuration
+}
+
+fn log(revision: Revision, source: Source, before: Option<&Compiled>, after: &Compiled) {
+    let after = &after.snapshot.configuration;
+    match before {
+        Some(before) => {
+            let changes = Changes::between(&before.snapshot.configuration, after);
+            tracing::info!(%revision, "{changes}");
+        }
+        None => {
+            let from = match source {
+                Source::Disk => "as it was saved on the disk",
+                Source::Controller => "from the controller",
+            };
+            let listeners = counted(after.listeners.len(), "listener");
+            let routes = counted(after.routes.len(), "route");
+            tracing::info!(%revision, "Gateway {}: {listeners}, {routes}, {from}", after.gateway);
+        }
+    }
+}
+
+/// Logs what is newly refused, and that something is no longer.
+fn log_refusals(before: &[RefusedByProxy], after: &[RefusedByProxy]) {
+    let new: Vec<_> = after.iter().filter(|it| !before.contains(it)).collect();
+    for it in new.iter().take(LOGGED_REFUSALS) {
+        let serves_on = if it.keeps_last_good { "; its last good version serves on" } else { "" };
+        tracing::error!("{} is refused: {}{serves_on}", it.refusal.key, it.refusal.message);
+    }
+    if let Some(more) = new.len().checked_sub(LOGGED_REFUSALS).filter(|more| *more > 0) {
+        tracing::error!("{} refused; /status shows them", counted(more, "more resource"));
+    }
+    let keys: BTreeSet<_> = after.iter().map(|it| &it.refusal.key).collect();
+    let mended: BTreeSet<_> =
+        before.iter().map(|it| &it.refusal.key).filter(|key| !keys.contains(key)).collect();
+    for key in mended.into_iter().take(LOGGED_REFUSALS) {
+        tracing::info!("{key} is no longer refused");
+    }
+}
+
+fn issues(refused: &[RefusedByProxy]) -> Vec<Issue> {
+    let issue = |it: &RefusedByProxy| Issue {
+        severity: Severity::Error,
+        position: None,
+        code: "refused".to_owned(),
+        object: Some(it.refusal.key.to_string()),
+        field: None,
+        message: it.refusal.message.clone(),
+        help: None,
+    };
+    let mut issues: Vec<_> = refused.iter().map(issue).collect();
+    issues.sort();
+    issues.dedup();
+    issues
+}
