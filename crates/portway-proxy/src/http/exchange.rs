@@ -114,6 +114,12 @@ impl Exchange {
         self.current.snapshot.gateways.get(self.place?.gateway).map(AsRef::as_ref)
     }
 
+    /// The listener that has a host, on a connection in clear text.
+    pub(super) fn clear_text_listener(&self, host: &str) -> Option<ListenerId> {
+        let find = || self.gateway()?.router.http_listener(self.connection.info.listener_port, host);
+        self.connection.listener(&self.current, host, find)
+    }
+
     /// The HTTPS listener that the connection was made for.
     pub(super) fn tls_listener(&self) -> Option<ListenerId> {
         self.place?.tls_listener

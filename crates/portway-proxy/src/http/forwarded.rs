@@ -95,7 +95,8 @@ impl Neighbour {
             Some((host, element)) if host == authority.value() => element.clone(),
             _ => {
                 let element = self.write_element(authority.as_str());
-                *last = Some((authority.value().clone(), element.clone()));
+                // A copy, since what the client has sent holds the whole buffer that it was read into.
+                *last = Some((ascii(authority.as_str()), element.clone()));
                 element
             }
         }

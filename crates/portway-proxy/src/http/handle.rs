@@ -156,7 +156,7 @@ fn find_listener(
 ) -> Result<ListenerId, Refusal> {
     let host = authority.host();
     if exchange.connection.info.tls.is_none() {
-        return gateway.router.http_listener(exchange.connection.info.listener_port, host).ok_or(NO_LISTENER);
+        return exchange.clear_text_listener(host).ok_or(NO_LISTENER);
     }
     // A listener that is gone has no say any more; its connection is told so.
     let of_connection = exchange.tls_listener().ok_or(NO_LISTENER)?;

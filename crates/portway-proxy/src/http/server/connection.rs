@@ -36,6 +36,9 @@ pub(in crate::http) struct ClientConnection {
     /// Bytes have come in since the last request began or ended.
     received: Arc<AtomicBool>,
     place: Cell<Option<(u64, Option<Place>)>>,
+    /// Generation of the snapshot, host and listener of the last request in clear text: most connections
+    /// ask for one host.
+    last_listener: RefCell<Option<(u64, Box<str>, ListenerId)>>,
     tunnels: RefCell<Vec<Tunnel>>,
     unread: UnreadBodies,
 }
@@ -61,6 +64,7 @@ impl ClientConnection {
             served: Cell::new(false),
             received: Arc::default(),
             place: Cell::new(None),
+            last_listener: RefCell::default(),
             tunnels: RefCell::default(),
             unread: UnreadBodies::default(),
         })
@@ -92,6 +96,26 @@ impl ClientConnection {
                 let place = self.find_place(current);
                 self.place.set(Some((current.generation, place)));
                 place
+            }
+        }
+    }
+
+    /// The listener that `find` finds for a host in a snapshot; that of the last request is remembered.
+    pub(in crate::http) fn listener(
+        &self,
+        current: &Current,
+        host: &str,
+        find: impl FnOnce() -> Option<ListenerId>,
+    ) -> Option<ListenerId> {
+        let mut last = self.last_listener.borrow_mut();
+        match &*last {
+            Some((generation, known, listener)) if *generation == current.generation && **known == *host => {
+                Some(*listener)
+            }
+            _ => {
+                let found = find()?;
+                *last = Some((current.generation, host.into(), found));
+                Some(found)
             }
         }
     }

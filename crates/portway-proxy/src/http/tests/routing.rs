@@ -69,3 +69,41 @@ fn a_new_configuration_serves_the_next_request_of_an_open_connection() {
         assert_eq!(revisions, [7, 8]);
     });
 }
+
+#[test]
+fn each_request_of_a_connection_meets_the_listener_of_its_own_host() {
+    on_a_worker(async {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let backend = Backend::named("wild").await;
+        let plan = |wild: &'static str| {
+            Plan::new(vec![])
+                .listener("m-exact", "a.example")
+                .listener(wild, "*.example")
+                .route("wild", RouteKind::Http, &[wild], vec![rule("/", vec![to("web")])])
+                .backend("web", &[&backend])
+        };
+        let edge = plan("z-wild").start();
+        let mut client = edge.connect();
+        let requests =
+            [("b.example", "wild"), ("a.example", "\n"), ("b.example", "wild"), ("b.example", "wild")];
+        for (nth, (host, end)) in requests.into_iter().enumerate() {
+            if nth == 3 {
+                // The listeners, sorted by name, have other places now.
+                edge.reload(plan("a-wild"));
+            }
+            client.write_all(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).await.unwrap();
+            let mut response = String::new();
+            while !(response.contains("\r\n\r\n") && response.ends_with(end))
+                || response.ends_with("\r\n\r\n")
+            {
+                let mut chunk = [0; 1024];
+                let read = client.read(&mut chunk).await.unwrap();
+                assert_ne!(read, 0, "{response}");
+                response.push_str(std::str::from_utf8(&chunk[..read]).unwrap());
+            }
+        }
+        drop(client);
+        let listeners: Vec<_> = edge.finish().await.iter().map(|line| line["listener"].clone()).collect();
+        assert_eq!(listeners, ["z-wild", "m-exact", "z-wild", "a-wild"]);
+    });
+}
