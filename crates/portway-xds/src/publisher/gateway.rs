@@ -122,6 +122,12 @@ impl PublishedGateway {
         });
     }
 
+    /// Resources that are gone and still remembered.
+    #[cfg(test)]
+    pub(super) fn removed_count(&self) -> usize {
+        self.removed.len()
+    }
+
     fn next(&self) -> Revision {
         Revision(self.revision.0.saturating_add(1))
     }

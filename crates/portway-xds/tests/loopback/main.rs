@@ -11,5 +11,7 @@
 mod admission;
 mod configurations;
 mod pki;
+mod raw;
 mod stack;
 mod stream;
+mod wire;

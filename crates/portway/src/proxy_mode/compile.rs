@@ -43,13 +43,13 @@ pub(super) fn compile(
     let kept = last_good(&left_out, &configuration, previous);
     if !kept.is_empty() {
         let is_kept = |it: &Refused| faulty_route(it).is_some_and(|route| kept.contains_key(route));
-        let messages = left_out.iter().filter(|it| is_kept(it)).flat_map(|it| refusals(it, &configuration));
+        let messages = left_out.iter().filter(|it| is_kept(it)).map(|it| refusal(it, &configuration));
         refused.extend(messages.map(|refusal| RefusedByProxy { refusal, keeps_last_good: true }));
         let mut configuration = (*configuration).clone();
         configuration.routes.extend(kept);
         (snapshot, left_out) = GatewaySnapshot::build(Arc::new(configuration), bindings, served);
     }
-    let left_out = left_out.iter().flat_map(|it| refusals(it, &configuration));
+    let left_out = left_out.iter().map(|it| refusal(it, &configuration));
     refused.extend(left_out.map(|refusal| RefusedByProxy { refusal, keeps_last_good: false }));
     Compiled { snapshot: Arc::new(snapshot), refused }
 }
@@ -114,7 +114,7 @@ fn faulty_route(refused: &Refused) -> Option<&RouteKey> {
 }
 
 /// What is to be told of something that was left out: of a listener too, where what it refers to is not there.
-fn refusals(refused: &Refused, configuration: &Configuration) -> Option<Refusal> {
+fn refusal(refused: &Refused, configuration: &Configuration) -> Refusal {
     use portway_route::Refused as Routing;
     let key = match refused {
         Refused::Routing(Routing::Rule { route, .. } | Routing::Attachment { route, .. }) => {
@@ -137,5 +137,5 @@ fn refusals(refused: &Refused, configuration: &Configuration) -> Option<Refusal>
             | TlsRefused::NoCertificate(listener),
         ) => ResourceKey::Listener(listener.clone()),
     };
-    Some(Refusal::new(key, refused.to_string()))
+    Refusal::new(key, refused.to_string())
 }
