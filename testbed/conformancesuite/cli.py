@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
         print(f"testbed/conformance: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("testbed/conformance: interrupted", file=sys.stderr)
         return 130
 
 
@@ -63,6 +64,7 @@ def _conformance(asked: argparse.Namespace) -> int:
         layout = Layout.load(asked.cluster)
         if not layout:
             raise ClusterError(f"there is no cluster {asked.cluster}: testbed/cluster up --name {asked.cluster}")
+        run.remove_leftovers(layout)
         return _run(asked, layout, target)
     layout = lifecycle.up(DEFAULT_CLUSTER, NODES)
     try:

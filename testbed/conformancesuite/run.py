@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcluster import logs, programs
+from localcluster.api import kubectl
 from localcluster.layout import UNUSABLE_ADDRESS, Layout
 from localcluster.processes import in_namespace
 
@@ -32,6 +34,8 @@ MESH_FEATURES = (
     "MeshHTTPRouteSchemeRedirect",
 )
 
+# As soon as a test has ended, and when all have, with its duration.
+PROGRESS = re.compile(r"^=== OUTCOME (PASS|FAIL) (\S+)$")
 OUTCOME = re.compile(r"^\s*--- (PASS|FAIL|SKIP): TestConformance/([^/\s]+) \(([\d.]+)s\)")
 
 # Of the lines of a failed assertion.
@@ -68,8 +72,9 @@ class Outcome:
 
 
 def run(layout: Layout, options: Options, target: Path) -> tuple[int, list[Outcome]]:
-    """Runs the suite; its exit status, and how each test went. The report comes to `target`, and what it says."""
-    outcomes = []
+    """Runs the suite; its exit status, and how each test went that was run. The report comes to `target`."""
+    outcomes: list[Outcome] = []
+    ended, began = 0, time.monotonic()
     command = in_namespace(layout.client_namespace, _command(layout, options, target / "report.yaml"))
     environment = {**os.environ, **layout.environment()}
     with _pods_logs_kept(layout), (target / "suite.log").open("w") as log:
@@ -80,13 +85,24 @@ def run(layout: Layout, options: Options, target: Path) -> tuple[int, list[Outco
         try:
             for line in suite.stdout:
                 log.write(line)
-                if outcome := outcome_of(line):
+                if progress := PROGRESS.match(line):
+                    ended += 1
+                    at = time.monotonic() - began
+                    print(f"{at:6.1f} s {ended:4}  {progress[1]}  {progress[2]}", flush=True)
+                elif (outcome := outcome_of(line)) and outcome.result != "SKIP":
                     outcomes.append(outcome)
-                    _tell(outcome, len(outcomes))
         finally:
             suite.terminate()
             status = suite.wait()
     return status, outcomes
+
+
+def remove_leftovers(layout: Layout) -> None:
+    """Deletes what a run that was ended early, or stopped at a failure, has left: the next would wait for it in vain."""
+    namespaces = kubectl(layout, "get", "namespaces", "--output=name").split()
+    if left := [name for name in namespaces if name.startswith("namespace/gateway-conformance-")]:
+        print("deleting what an earlier run has left", flush=True)
+        kubectl(layout, "delete", "--timeout=120s", *left)
 
 
 def kept_logs(layout: Layout) -> Path:
@@ -128,11 +144,6 @@ def messages(log: Path) -> dict[str, list[str]]:
         elif match := MESSAGE.match(line):
             found.setdefault(test, []).append(match[1])
     return found
-
-
-def _tell(outcome: Outcome, number: int) -> None:
-    if outcome.result != "SKIP":
-        print(f"{number:4}  {outcome.result}  {outcome.seconds:6.1f} s  {outcome.test}", flush=True)
 
 
 @contextmanager

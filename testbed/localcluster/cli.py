@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
         print(f"testbed/cluster: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("testbed/cluster: interrupted", file=sys.stderr)
         return 130
 
 
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         it.add_argument("command", nargs=argparse.REMAINDER)
     install = command("install", _install, "install Portway by its Helm chart, or another build of it")
     install.add_argument("--binary", type=Path, help="the program (that of `cargo build --release`)")
+    install.add_argument("--chart", type=Path, default=portway.CHART, help="the folder of a chart (ours)")
     install.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value for the chart")
     collect = command("logs", _logs, "collect the logs of all components and pods")
     collect.add_argument("directory", type=Path)
@@ -115,7 +117,7 @@ def _kubectl(asked: argparse.Namespace) -> None:
 
 def _install(asked: argparse.Namespace) -> None:
     layout = _standing(asked)
-    portway.install(layout, portway.Build(asked.binary or portway.default_binary()), asked.set)
+    portway.install(layout, portway.Build(asked.binary or portway.default_binary()), asked.set, asked.chart)
     print(portway.how_to_reach(layout))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,19 +44,29 @@ def version() -> str:
     return match[1]
 
 
-def install(layout: Layout, build: Build, values: list[str]) -> None:
+def install(layout: Layout, build: Build, values: list[str], chart: Path = CHART) -> None:
     """Installs Portway, or brings it up to this build. `values` are further ones for the chart, as `key=value`."""
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(apply_crds, layout), pool.submit(load_images, layout, build)]:
             done.result()
-    if not (CHART / "Chart.yaml").exists():
-        raise ClusterError(
-            f"there is no Helm chart at {CHART.relative_to(programs.ROOT)} yet; CRDs and images are installed"
-        )
+    if not (chart / "Chart.yaml").exists():
+        raise ClusterError(f"there is no Helm chart at {chart}; CRDs and images are installed")
     settings = [f"image.repository={REPOSITORY}", f"image.tag={build.tag()}", *values]
-    chart = ["upgrade", "--install", "portway", str(CHART), f"--namespace={NAMESPACE}", "--create-namespace"]
-    chart += [argument for setting in settings for argument in ("--set", setting)]
-    helm(layout, *chart, "--wait", "--timeout=120s")
+    command = ["upgrade", "--install", "portway", str(chart), f"--namespace={NAMESPACE}", "--create-namespace"]
+    command += [argument for setting in settings for argument in ("--set", setting)]
+    helm(layout, *command, "--wait", "--timeout=120s")
+    kubectl(layout, "apply", "--filename=-", stdin=json.dumps(address_pool(layout)))
+
+
+def address_pool(layout: Layout) -> object:
+    """What Gateways get their addresses from: those that the client routes to the cluster."""
+    addresses = layout.load_balancer_range
+    return {
+        "apiVersion": "portway.dev/v1alpha1",
+        "kind": "AddressPool",
+        "metadata": {"name": "testbed"},
+        "spec": {"addresses": [f"{addresses[1]}-{addresses[254]}"]},
+    }
 
 
 def how_to_reach(layout: Layout) -> str:

@@ -3,18 +3,34 @@ package conformance
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"sigs.k8s.io/gateway-api/conformance"
+	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 	"sigs.k8s.io/yaml"
 )
 
 func TestConformance(t *testing.T) {
 	// Runs last, after the suite's own cleanup has written the report.
 	t.Cleanup(func() { reportAsJSON(t) })
-	conformance.RunConformance(t)
+	options := conformance.DefaultOptions(t)
+	options.Hook = tellOutcome
+	conformance.RunConformanceWithOptions(t, options)
+}
+
+// tellOutcome says how a test went as soon as it has. The testing package itself does so when all have.
+func tellOutcome(t *testing.T, test suite.ConformanceTest, _ *suite.ConformanceTestSuite) {
+	outcome := "PASS"
+	switch {
+	case t.Failed():
+		outcome = "FAIL"
+	case t.Skipped():
+		outcome = "SKIP"
+	}
+	fmt.Printf("=== OUTCOME %s %s\n", outcome, test.ShortName)
 }
 
 // reportAsJSON puts the report as JSON beside the YAML, for a reader without a parser of the latter.
