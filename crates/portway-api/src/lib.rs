@@ -6,6 +6,7 @@
 //!
 //! Nothing here decides anything: what the objects mean is the business of `portway-translate`.
 
+pub mod address_pool;
 pub mod backend_tls_policy;
 pub mod core;
 pub mod filter;
@@ -18,12 +19,14 @@ pub mod listener;
 pub mod listener_set;
 pub mod manifest;
 pub mod object;
+pub mod portway_parameters;
 pub mod reference;
 pub mod reference_grant;
 pub mod resource;
 pub mod route;
 pub mod snapshot;
 
+pub use address_pool::AddressPool;
 pub use backend_tls_policy::BackendTlsPolicy;
 pub use gateway::Gateway;
 pub use gateway_class::GatewayClass;
@@ -32,6 +35,7 @@ pub use http_route::HttpRoute;
 pub use l4_route::{TcpRoute, TlsRoute, UdpRoute};
 pub use listener_set::ListenerSet;
 pub use object::Object;
+pub use portway_parameters::PortwayParameters;
 pub use reference_grant::ReferenceGrant;
 pub use resource::{ObjectKey, Resource, Spec};
 pub use snapshot::Snapshot;

@@ -9,8 +9,8 @@ use crate::core::{
 };
 use crate::resource::{ObjectKey, Resource, Spec};
 use crate::{
-    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
-    TlsRoute, UdpRoute,
+    AddressPool, BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet,
+    PortwayParameters, ReferenceGrant, TcpRoute, TlsRoute, UdpRoute,
 };
 
 /// Any object that Portway reads. Cheap to clone: the object itself is shared.
@@ -27,6 +27,8 @@ pub enum Object {
     UdpRoute(Arc<UdpRoute>),
     ReferenceGrant(Arc<ReferenceGrant>),
     BackendTlsPolicy(Arc<BackendTlsPolicy>),
+    PortwayParameters(Arc<PortwayParameters>),
+    AddressPool(Arc<AddressPool>),
     Namespace(Arc<Namespace>),
     Service(Arc<Service>),
     Secret(Arc<Secret>),
@@ -88,6 +90,8 @@ macro_rules! each_kind {
             Object::UdpRoute($it) => $body,
             Object::ReferenceGrant($it) => $body,
             Object::BackendTlsPolicy($it) => $body,
+            Object::PortwayParameters($it) => $body,
+            Object::AddressPool($it) => $body,
             Object::Namespace($it) => $body,
             Object::Service($it) => $body,
             Object::Secret($it) => $body,
@@ -114,6 +118,8 @@ impl Object {
             Self::UdpRoute(_) => "UDPRoute",
             Self::ReferenceGrant(_) => "ReferenceGrant",
             Self::BackendTlsPolicy(_) => "BackendTLSPolicy",
+            Self::PortwayParameters(_) => "PortwayParameters",
+            Self::AddressPool(_) => "AddressPool",
             Self::Namespace(_) => "Namespace",
             Self::Service(_) => "Service",
             Self::Secret(_) => "Secret",
@@ -127,7 +133,10 @@ impl Object {
 
     /// Whether objects of this kind stand outside of namespaces.
     pub fn is_cluster_scoped(&self) -> bool {
-        matches!(self, Self::GatewayClass(_) | Self::Namespace(_) | Self::ClusterTrustBundle(_))
+        matches!(
+            self,
+            Self::GatewayClass(_) | Self::Namespace(_) | Self::ClusterTrustBundle(_) | Self::AddressPool(_)
+        )
     }
 
     /// The metadata.

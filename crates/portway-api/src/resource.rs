@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The API group of all stable objects of the Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
+/// The API group of Portway's own kinds.
+pub const PORTWAY_GROUP: &str = "portway.dev";
+
 /// The namespace of a namespaced object that names none.
 pub const DEFAULT_NAMESPACE: &str = "default";
 

@@ -7,8 +7,8 @@ use crate::core::{
     ClusterTrustBundle, ConfigMap, Deployment, EndpointSlice, Endpoints, Namespace, Secret, Service,
 };
 use crate::{
-    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, Object, ObjectKey,
-    ReferenceGrant, TcpRoute, TlsRoute, UdpRoute, object::ObjectRef,
+    AddressPool, BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, Object,
+    ObjectKey, PortwayParameters, ReferenceGrant, TcpRoute, TlsRoute, UdpRoute, object::ObjectRef,
 };
 
 /// Namespaced objects of one kind.
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub udp_routes: Namespaced<UdpRoute>,
     pub reference_grants: Namespaced<ReferenceGrant>,
     pub backend_tls_policies: Namespaced<BackendTlsPolicy>,
+    pub portway_parameters: Namespaced<PortwayParameters>,
+    pub address_pools: ClusterScoped<AddressPool>,
     pub namespaces: ClusterScoped<Namespace>,
     pub services: Namespaced<Service>,
     pub secrets: Namespaced<Secret>,
@@ -62,6 +64,8 @@ impl Snapshot {
             Object::UdpRoute(it) => add(&mut self.udp_routes, key, it),
             Object::ReferenceGrant(it) => add(&mut self.reference_grants, key, it),
             Object::BackendTlsPolicy(it) => add(&mut self.backend_tls_policies, key, it),
+            Object::PortwayParameters(it) => add(&mut self.portway_parameters, key, it),
+            Object::AddressPool(it) => add_cluster(&mut self.address_pools, key, it),
             Object::Namespace(it) => add_cluster(&mut self.namespaces, key, it),
             Object::Service(it) => add(&mut self.services, key, it),
             Object::Secret(it) => add(&mut self.secrets, key, it),
@@ -97,6 +101,8 @@ impl Snapshot {
             "UDPRoute" => take(&mut self.udp_routes, &other.udp_routes, &key),
             "ReferenceGrant" => take(&mut self.reference_grants, &other.reference_grants, &key),
             "BackendTLSPolicy" => take(&mut self.backend_tls_policies, &other.backend_tls_policies, &key),
+            "PortwayParameters" => take(&mut self.portway_parameters, &other.portway_parameters, &key),
+            "AddressPool" => take(&mut self.address_pools, &other.address_pools, name),
             "Namespace" => take(&mut self.namespaces, &other.namespaces, name),
             "Service" => take(&mut self.services, &other.services, &key),
             "Secret" => take(&mut self.secrets, &other.secrets, &key),

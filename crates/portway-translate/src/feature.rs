@@ -2,7 +2,7 @@
 
 use portway_api::gateway_class::SupportedFeature;
 
-/// Names of the features, sorted as a GatewayClass must list them. Source: `pkg/features` of v1.7.0.
+/// Names of the features that Portway supports everywhere, sorted as a GatewayClass must list them. Source: `pkg/features` of v1.7.0.
 pub(crate) const SUPPORTED: &[&str] = &[
     "BackendTLSPolicy",
     "BackendTLSPolicySANValidation",
@@ -58,9 +58,17 @@ pub(crate) const SUPPORTED: &[&str] = &[
     "UDPRoute",
 ];
 
+/// Names of the features that need what only a cluster has: a provisioner that can ask for a ClusterIP (GEP-5093), and
+/// objects to put labels on (GEP-1762).
+pub(crate) const SUPPORTED_IN_CLUSTER: &[&str] =
+    &["GatewayAddressRoutabilityCluster", "GatewayInfrastructure"];
+
 /// As a GatewayClass lists them.
-pub(crate) fn supported() -> Vec<SupportedFeature> {
-    SUPPORTED.iter().map(|name| SupportedFeature { name: (*name).to_owned() }).collect()
+pub(crate) fn supported(in_cluster: bool) -> Vec<SupportedFeature> {
+    let of_cluster = SUPPORTED_IN_CLUSTER.iter().filter(|_| in_cluster);
+    let mut names: Vec<_> = SUPPORTED.iter().chain(of_cluster).collect();
+    names.sort();
+    names.into_iter().map(|name| SupportedFeature { name: (*name).to_owned() }).collect()
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use portway_api::GatewayClass;
 use portway_api::object::ObjectRef;
 
 use crate::context::{Context, Output};
-use crate::feature;
-use crate::finding::{Finding, FindingCode, Severity, kind_of_group};
+use crate::finding::{Finding, Severity};
 use crate::reason::{ConditionType, Reason};
+use crate::{feature, parameters};
 
 /// A class of ours.
 #[derive(Clone, Copy, Debug)]
@@ -31,20 +31,17 @@ pub(crate) fn translate<'a>(context: &Context<'a>, out: &mut Output) -> BTreeMap
 
 fn accept<'a>(context: &Context<'a>, class: &'a GatewayClass, out: &mut Output) -> ClassView<'a> {
     let mut conditions = context.conditions(class.generation());
-    // There is no kind of parameters yet, so each reference is one to an unsupported kind.
-    let accepted = class.spec.parameters_ref.is_none();
-    if let Some(parameters) = &class.spec.parameters_ref {
+    let parameters = parameters::of_class(context.snapshot, class);
+    let accepted = parameters.is_ok();
+    if let Err(fault) = parameters {
         let error = Finding::new(
             Severity::Error,
-            FindingCode::InvalidKind,
+            fault.code,
             ObjectRef::cluster("GatewayClass", class.name()),
-            "spec.parametersRef",
-            format!(
-                "{} is not a kind of parameters that Portway has",
-                kind_of_group(&parameters.kind, &parameters.group)
-            ),
+            format!("spec.parametersRef{}", fault.field),
+            fault.message,
         )
-        .with_help("remove the reference");
+        .with_help(fault.help);
         conditions.set(ConditionType::Accepted, false, Reason::InvalidParameters, error.sentence());
         out.find(error);
     } else {
@@ -60,6 +57,6 @@ fn accept<'a>(context: &Context<'a>, class: &'a GatewayClass, out: &mut Output) 
     let previous = class.status.as_ref().map(|it| it.conditions.as_slice()).unwrap_or_default();
     let status = out.statuses.gateway_classes.entry(class.name().to_owned()).or_default();
     status.conditions = conditions.finish(previous);
-    status.supported_features = feature::supported();
+    status.supported_features = feature::supported(context.options.cluster.is_some());
     ClassView { class, accepted }
 }

@@ -28,6 +28,7 @@ mod listener;
 mod listener_set;
 mod namespace;
 pub mod options;
+pub mod parameters;
 mod precedence;
 mod problem;
 pub mod reason;
@@ -38,6 +39,6 @@ mod tls;
 pub mod translation;
 
 pub use finding::{Finding, FindingCode, Severity};
-pub use options::{Controllers, Options};
+pub use options::{AddressOutcome, ClusterOptions, Controllers, Options};
 pub use status::Statuses;
 pub use translation::{Translation, translate};

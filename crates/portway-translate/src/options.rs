@@ -1,8 +1,10 @@
 //! What translation must be told beside the objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use portway_api::ObjectKey;
+use portway_api::gateway::GatewayStatusAddress;
 
 /// The controller name that Portway answers to.
 pub const CONTROLLER_NAME: &str = "portway.dev/gateway-controller";
@@ -25,6 +27,34 @@ pub struct Options {
     /// (`0.0.0.0`, `::`) stands for each of its family. Empty: whoever provisions assigns addresses
     /// later, and static ones are taken to be had.
     pub default_addresses: Vec<std::net::IpAddr>,
+    /// In a cluster: what is there beside the objects. `default_addresses` then mean nothing.
+    pub cluster: Option<ClusterOptions>,
+}
+
+/// What a cluster has beside the objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterOptions {
+    /// What became of the addresses of each Gateway: one outcome for each entry of `spec.addresses`, in its order; where
+    /// that is empty, whatever was chosen. A Gateway that is not here waits for its first decision.
+    pub addresses: BTreeMap<ObjectKey, Vec<AddressOutcome>>,
+}
+
+/// What became of one address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AddressOutcome {
+    /// The Gateway has it.
+    Assigned(GatewayStatusAddress),
+    /// It may come yet: who is waited for, a sentence without capital and full stop.
+    Awaited(String),
+    /// It is not to be had.
+    Refused {
+        /// Whether that is for what the address is (`AddressNotUsable`), rather than for there being none.
+        is_unusable: bool,
+        /// Why: a sentence without capital and full stop.
+        message: String,
+        /// What to do: likewise.
+        help: String,
+    },
 }
 
 /// Which GatewayClasses are ours.

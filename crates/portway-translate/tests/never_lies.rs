@@ -23,6 +23,7 @@ fn options(now: i64) -> Options {
         implied_namespaces: true,
         trusted_hops: 0,
         default_addresses: vec!["192.0.2.1".parse().unwrap()],
+        cluster: None,
     }
 }
 

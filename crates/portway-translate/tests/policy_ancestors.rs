@@ -51,6 +51,7 @@ fn translated(gateways: usize, status: Value) -> Translation {
         implied_namespaces: true,
         trusted_hops: 0,
         default_addresses: vec!["192.0.2.1".parse().unwrap()],
+        cluster: None,
     };
     translate(&snapshot, &options)
 }

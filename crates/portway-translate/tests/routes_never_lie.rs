@@ -28,6 +28,7 @@ fn translated(snapshot: &Snapshot, second: i64) -> Translation {
         implied_namespaces: true,
         trusted_hops: 0,
         default_addresses: vec!["192.0.2.1".parse().unwrap()],
+        cluster: None,
     };
     translate(snapshot, &options)
 }

@@ -56,6 +56,7 @@ fn cost(sets: usize) -> Duration {
         implied_namespaces: false,
         trusted_hops: 0,
         default_addresses: vec!["192.0.2.1".parse().unwrap()],
+        cluster: None,
     };
     let runs = (0..3).map(|_| {
         let start = Instant::now();

@@ -74,6 +74,7 @@ fn translated_in(routes: usize) -> Duration {
         implied_namespaces: true,
         trusted_hops: 0,
         default_addresses: vec!["192.0.2.1".parse().unwrap()],
+        cluster: None,
     };
     let start = Instant::now();
     let translation = translate(&snapshot, &options);

@@ -65,5 +65,6 @@ fn options(now: Timestamp) -> Options {
         implied_namespaces: true,
         trusted_hops: 0,
         default_addresses: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+        cluster: None,
     }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Object,
+    address_pool::AddressPoolSpec,
     backend_tls_policy::BackendTlsPolicySpec,
     gateway::GatewaySpec,
     gateway_class::GatewayClassSpec,
@@ -18,6 +19,7 @@ use crate::{
     http_route::HttpRouteSpec,
     l4_route::{TcpRouteSpec, TlsRouteSpec, UdpRouteSpec},
     listener_set::ListenerSetSpec,
+    portway_parameters::PortwayParametersSpec,
     reference_grant::ReferenceGrantSpec,
     resource::{GATEWAY_GROUP, Resource, Spec},
 };
@@ -34,7 +36,7 @@ pub(super) struct Kind {
     decode: fn(&Document) -> Decoded<Object>,
 }
 
-/// A kind of the Gateway API, by the variant of [`Object`] and the type of its spec.
+/// A kind of the Gateway API or of Portway's own, by the variant of [`Object`] and the type of its spec.
 macro_rules! gateway_api {
     ($variant:ident, $spec:ty) => {
         Kind {
@@ -70,6 +72,8 @@ static KINDS: &[Kind] = &[
     gateway_api!(UdpRoute, UdpRouteSpec),
     gateway_api!(ReferenceGrant, ReferenceGrantSpec),
     gateway_api!(BackendTlsPolicy, BackendTlsPolicySpec),
+    gateway_api!(PortwayParameters, PortwayParametersSpec),
+    gateway_api!(AddressPool, AddressPoolSpec),
     kubernetes!("", Namespace, &["v1"]),
     kubernetes!("", Service, &["v1"]),
     kubernetes!("", Secret, &["v1"]),

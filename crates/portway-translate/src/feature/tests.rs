@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::SUPPORTED;
+use super::{SUPPORTED, SUPPORTED_IN_CLUSTER, supported};
 
 /// All names in `pkg/features` of v1.7.0, those of meshes left out. With a new version of the API:
 /// `grep -hoP 'Support\w+( FeatureName)? = "\K\w+' pkg/features/*.go | grep -v '^Mesh' | sort`.
@@ -24,27 +24,25 @@ const KNOWN: &str = "
     TLSRouteModeTerminate UDPRoute
 ";
 
-/// Features that we do not claim, with the reason.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("GatewayAddressRoutabilityCluster", "needs a provisioner that can ask for a ClusterIP"),
-    ("GatewayInfrastructure", "needs a provisioner that creates labelled objects"),
-];
-
 /// `status.supportedFeatures` takes no more (CRD, maxItems).
 const MAX_FEATURES: usize = 64;
 
 #[test]
 fn the_list_is_sorted_and_fits_into_the_status() {
-    assert!(SUPPORTED.windows(2).all(|pair| pair[0] < pair[1]));
-    assert!(SUPPORTED.len() <= MAX_FEATURES);
+    for in_cluster in [false, true] {
+        let listed = supported(in_cluster);
+        assert!(listed.windows(2).all(|pair| pair[0] < pair[1]), "{listed:?}");
+        assert!(listed.len() <= MAX_FEATURES);
+    }
 }
 
-/// Every feature that the API knows is either claimed, or listed with the reason why it is not.
+/// Every feature that the API knows is claimed, some of them in a cluster only.
 #[test]
 fn every_feature_of_the_api_is_decided_upon() {
-    let known: BTreeSet<_> = KNOWN.split_whitespace().collect();
-    let unsupported = UNSUPPORTED.iter().map(|(name, _)| *name);
-    let decided: Vec<_> = SUPPORTED.iter().copied().chain(unsupported).collect();
-    assert_eq!(decided.iter().copied().collect::<BTreeSet<_>>(), known);
-    assert_eq!(decided.len(), known.len(), "a feature is both claimed and not");
+    let known: BTreeSet<_> = KNOWN.split_whitespace().map(str::to_owned).collect();
+    let names = |in_cluster| supported(in_cluster).into_iter().map(|it| it.name).collect::<BTreeSet<_>>();
+    assert_eq!(names(true), known);
+    let of_cluster: Vec<_> = names(true).difference(&names(false)).cloned().collect();
+    assert_eq!(of_cluster, SUPPORTED_IN_CLUSTER);
+    assert_eq!(names(false).len(), SUPPORTED.len());
 }

@@ -1,5 +1,6 @@
 //! The addresses of a Gateway: which are asked for, which it gets, and from where they are reachable (GEP-5093).
 
+mod cluster;
 mod request;
 
 use std::collections::BTreeSet;
@@ -30,8 +31,8 @@ pub(crate) struct Addresses {
 #[derive(Debug)]
 enum Outcome {
     Assigned(GatewayStatusAddress),
-    /// Whoever provisions may find one yet.
-    Awaited,
+    /// Whoever provisions may find one yet; who is waited for.
+    Awaited(String),
     /// It is not to be had.
     Failed(Box<Failure>),
 }
@@ -61,6 +62,12 @@ impl Addresses {
             .filter_map(|it| if let Outcome::Assigned(address) = it { Some(address) } else { None })
     }
 
+    fn awaited(&self) -> impl Iterator<Item = &str> {
+        self.outcomes
+            .iter()
+            .filter_map(|it| if let Outcome::Awaited(whom) = it { Some(whom.as_str()) } else { None })
+    }
+
     fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.outcomes
             .iter()
@@ -73,6 +80,10 @@ pub(crate) fn assign(gateway: &Gateway, options: &Options) -> Addresses {
     let exposes_nothing = serves_loopback_only(options);
     let requests = &gateway.spec.addresses;
     if requests.is_empty() {
+        if let Some(cluster) = &options.cluster {
+            let outcomes = cluster::chosen(gateway, cluster);
+            return Addresses { outcomes, requested: false, exposes_nothing };
+        }
         let ours = options.default_addresses.iter();
         let outcomes = ours.map(|address| Outcome::Assigned(ip(*address, ""))).collect();
         return Addresses { outcomes, requested: false, exposes_nothing };
@@ -120,8 +131,11 @@ pub(super) fn tell(addresses: &Addresses, conditions: &mut Conditions) {
 
     let total = addresses.outcomes.len();
     let assigned = addresses.assigned().count();
-    let sentences: Vec<_> = addresses.failures().map(|it| it.finding.sentence()).collect();
-    let message = if sentences.is_empty() { AWAITED.to_owned() } else { sentences.join(" ") };
+    let failed = addresses.failures().map(|it| it.finding.sentence());
+    let awaited =
+        addresses.awaited().filter(|whom| !whom.is_empty()).map(|whom| format!("{AWAITED}: {whom}."));
+    let sentences: Vec<_> = failed.chain(awaited).collect();
+    let message = if sentences.is_empty() { format!("{AWAITED}.") } else { sentences.join(" ") };
     if addresses.failures().any(|it| it.reason == Reason::AddressNotUsable) {
         conditions.set(Programmed, false, Reason::AddressNotUsable, message.clone());
     } else if assigned == 0 {
@@ -135,4 +149,4 @@ pub(super) fn tell(addresses: &Addresses, conditions: &mut Conditions) {
     conditions.set(AddressesAssigned, reason == Reason::AddressesAssigned, reason, message);
 }
 
-const AWAITED: &str = "No address is assigned yet.";
+const AWAITED: &str = "No address is assigned yet";

@@ -1,8 +1,9 @@
 //! `spec.infrastructure`: labels, annotations and parameters of what is provisioned (GEP-1867, GEP-1762).
 
-use crate::context::Output;
-use crate::finding::{FindingCode, kind_of_group};
+use crate::context::{Context, Output};
+use crate::finding::FindingCode;
 use crate::listener::GatewayView;
+use crate::parameters;
 use crate::reason::Reason;
 
 /// Most labels of a Gateway's infrastructure (CRD).
@@ -17,7 +18,7 @@ const MAX_PREFIX: usize = 253;
 const MAX_ANNOTATION: usize = 4096;
 
 /// Checks the section. A label that no object can carry does not stop the traffic.
-pub(super) fn check(view: &mut GatewayView<'_>, out: &mut Output) {
+pub(super) fn check(context: &Context<'_>, view: &mut GatewayView<'_>, out: &mut Output) {
     let Some(infrastructure) = &view.gateway.spec.infrastructure else { return };
     let mut report = |field: &str, message: String| {
         let field = format!("spec.infrastructure.{field}");
@@ -43,17 +44,9 @@ pub(super) fn check(view: &mut GatewayView<'_>, out: &mut Output) {
     {
         report("annotations", format!("the value of {key} is longer than {MAX_ANNOTATION} characters"));
     }
-    if let Some(parameters) = &infrastructure.parameters_ref {
-        // There is no kind of parameters yet, so each reference is one to an unsupported kind.
-        let kind = kind_of_group(&parameters.kind, &parameters.group);
-        let message = format!("{kind} is not a kind of parameters that Portway has");
-        let error = super::error(
-            view.gateway,
-            FindingCode::InvalidKind,
-            "spec.infrastructure.parametersRef",
-            message,
-        )
-        .with_help("remove the reference");
+    if let Err(fault) = parameters::of_gateway(context.snapshot, view.gateway) {
+        let field = format!("spec.infrastructure.parametersRef{}", fault.field);
+        let error = super::error(view.gateway, fault.code, field, fault.message).with_help(fault.help);
         view.refuse(Reason::InvalidParameters, error.sentence());
         out.find(error);
     }

@@ -21,6 +21,7 @@ use crate::gateway_class::{self, ClassView};
 use crate::listener::finish::Summary;
 use crate::listener::{self, AllowedNamespaces, GatewayView, Owner};
 use crate::listener_set;
+use crate::parameters;
 use crate::reason::{ConditionType, Reason};
 
 pub(crate) use status::finish;
@@ -72,7 +73,7 @@ fn view<'a>(
     }
     refuse_by_class(&mut view, class);
     address::check(&mut view, out);
-    infrastructure::check(&mut view, out);
+    infrastructure::check(context, &mut view, out);
     client_certificate::resolve(context, &mut view, out);
     listener::conflict::refuse(&mut view.listeners, out);
     serve_listeners(context, &mut view, out);
@@ -142,7 +143,8 @@ fn refuse_without_listeners(view: &mut GatewayView<'_>, out: &mut Output) {
 fn configuration(context: &Context<'_>, view: &GatewayView<'_>) -> Configuration {
     let name = NamespacedName::new(view.gateway.namespace(), view.gateway.name());
     let mut configuration = Configuration::empty(name);
-    configuration.settings = Settings { trusted_hops: context.options.trusted_hops };
+    let trusted_hops = parameters::merged(context.snapshot, view.gateway).trusted_hops;
+    configuration.settings = Settings { trusted_hops: trusted_hops.unwrap_or(context.options.trusted_hops) };
     let listeners = view.listeners.iter().filter_map(|it| it.config.as_ref());
     let terminations: Vec<_> = listeners.filter_map(|it| it.protocol.termination()).collect();
     let certificates = terminations.iter().flat_map(|it| &it.certificates).chain(&view.client_certificate);

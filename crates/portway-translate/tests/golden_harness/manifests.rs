@@ -38,6 +38,8 @@ fn object(document: &Document) -> Object {
         "EndpointSlice" => Object::EndpointSlice(typed(document)),
         "Endpoints" => Object::Endpoints(typed(document)),
         "Deployment" => Object::Deployment(typed(document)),
+        "PortwayParameters" => Object::PortwayParameters(typed(document)),
+        "AddressPool" => Object::AddressPool(typed(document)),
         kind => panic!("{}: kind {kind:?} is unknown", document.origin.start()),
     }
 }

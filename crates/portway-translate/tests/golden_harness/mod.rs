@@ -8,8 +8,9 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use portway_api::Snapshot;
-use portway_translate::{Controllers, Options, translate};
+use portway_api::gateway::{GatewayStatusAddress, IP_ADDRESS};
+use portway_api::{ObjectKey, Snapshot};
+use portway_translate::{AddressOutcome, Controllers, Options, translate};
 
 /// The moment of every golden translation.
 const NOW: &str = "2026-01-01T00:00:00Z";
@@ -23,6 +24,7 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// | --- | --- |
 /// | `#! controllers: NAME...` | only classes of these controllers are ours (default: each is) |
 /// | `#! default-addresses: IP...` | where Gateways without addresses are served (default: 192.0.2.1) |
+/// | `#! cluster: NAMESPACE/NAME OUTCOME; OUTCOME...` | in a cluster, where this became of the addresses of a Gateway: `assigned IP [ROUTABILITY]`, `awaited WORDS`, `unusable WORDS` or `none WORDS` |
 /// | `#! declared-namespaces-only` | a namespace that no manifest declares does not exist |
 /// | `#! with: FILE...` | more manifests, relative to this one |
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Case {
                 implied_namespaces: true,
                 trusted_hops: 0,
                 default_addresses: vec![ADDRESS],
+                cluster: None,
             },
         };
         case.insert(path, &text);
@@ -65,6 +68,10 @@ impl Case {
             "default-addresses" => {
                 self.options.default_addresses = values.map(|it| it.parse().unwrap()).collect();
             }
+            "cluster" => {
+                let (gateway, outcomes) = outcomes(directive);
+                self.options.cluster.get_or_insert_default().addresses.insert(gateway, outcomes);
+            }
             "declared-namespaces-only" => self.options.implied_namespaces = false,
             "with" => {
                 for file in values {
@@ -82,6 +89,33 @@ impl Case {
             assert!(!self.snapshot.insert(object), "{}: {name} is there twice", path.display());
         }
     }
+}
+
+fn outcomes(directive: &str) -> (ObjectKey, Vec<AddressOutcome>) {
+    let (_, text) = directive.split_once(": ").unwrap();
+    let (gateway, outcomes) = text.split_once(' ').unwrap();
+    let (namespace, name) = gateway.split_once('/').unwrap();
+    let outcome = |text: &str| {
+        let (what, words) = text.trim().split_once(' ').unwrap();
+        let (value, routability) = words.split_once(' ').unwrap_or((words, ""));
+        let refused = |is_unusable| AddressOutcome::Refused {
+            is_unusable,
+            message: words.to_owned(),
+            help: "ask for another".to_owned(),
+        };
+        match what {
+            "assigned" => AddressOutcome::Assigned(GatewayStatusAddress {
+                kind: Some(IP_ADDRESS.to_owned()),
+                value: value.to_owned(),
+                routability: Some(routability.to_owned()),
+            }),
+            "awaited" => AddressOutcome::Awaited(words.to_owned()),
+            "unusable" => refused(true),
+            "none" => refused(false),
+            other => panic!("{directive}: there is no outcome {other}"),
+        }
+    };
+    (ObjectKey::new(namespace, name), outcomes.split(';').map(outcome).collect())
 }
 
 fn read(path: &Path) -> String {

@@ -107,6 +107,7 @@ fn options(settings: &Settings, now: Timestamp) -> Options {
         implied_namespaces: true,
         trusted_hops: settings.trusted_hops,
         default_addresses: settings.bind.clone(),
+        cluster: None,
     }
 }
 

@@ -41,11 +41,13 @@ pub(super) fn validate(object: &Object, document: &Document) -> Vec<Problem> {
         Object::Service(it) => it.validate(&mut check),
         Object::EndpointSlice(it) => it.validate(&mut check),
         Object::Endpoints(it) => it.validate(&mut check),
-        // Nothing beside the metadata that would matter here.
+        // Nothing beside the metadata that would matter here; what is Portway's own acts in a cluster only.
         Object::Namespace(_)
         | Object::Secret(_)
         | Object::ConfigMap(_)
         | Object::ClusterTrustBundle(_)
+        | Object::PortwayParameters(_)
+        | Object::AddressPool(_)
         | Object::Deployment(_) => {}
     }
     check.into_problems()

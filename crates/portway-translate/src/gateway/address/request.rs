@@ -8,10 +8,10 @@ use portway_api::gateway::{
 };
 
 use super::super::error;
-use super::{Failure, Outcome, ip, serves_loopback_only};
+use super::{Failure, Outcome, cluster, ip, serves_loopback_only};
 use crate::finding::{FindingCode, Severity};
 use crate::hostname;
-use crate::options::Options;
+use crate::options::{ClusterOptions, Options};
 use crate::reason::Reason;
 
 /// A routability that says nothing, reserved for the conformance suite: whoever reports routability must echo it.
@@ -38,6 +38,10 @@ impl<'a> Request<'a> {
             return Err(self.fail(reason, code, ".type", message, "use IPAddress or Hostname"));
         }
         let routability = self.routability()?;
+        if let Some(cluster) = &self.options.cluster {
+            self.check_value()?;
+            return self.decided(cluster);
+        }
         match (kind, self.spec.value()) {
             (IP_ADDRESS, Some(value)) => self.static_ip(value, routability),
             (IP_ADDRESS, None) => self.dynamic_ip(routability, taken),
@@ -62,6 +66,9 @@ impl<'a> Request<'a> {
         let (code, message) = match self.spec.routability.as_deref().unwrap_or_default() {
             "" => return Ok(""),
             ROUTABILITY_SENTINEL if self.spec.kind() == IP_ADDRESS => return Ok(ROUTABILITY_SENTINEL),
+            ROUTABILITY_CLUSTER if self.options.cluster.is_some() && self.spec.kind() == IP_ADDRESS => {
+                return Ok(ROUTABILITY_CLUSTER);
+            }
             ROUTABILITY_CLUSTER => {
                 (FindingCode::UnsupportedValue, "there is no ClusterIP to be had".to_owned())
             }
@@ -82,7 +89,7 @@ impl<'a> Request<'a> {
     fn dynamic_ip(self, routability: &str, taken: &mut Vec<String>) -> Answer {
         let ours = &self.options.default_addresses;
         if ours.is_empty() {
-            return Ok(Outcome::Awaited);
+            return Ok(Outcome::Awaited(String::new()));
         }
         let Some(free) = ours.iter().find(|it| !taken.contains(&it.to_string())) else {
             let message = format!("there are no more than {} addresses to assign", ours.len());
@@ -94,22 +101,7 @@ impl<'a> Request<'a> {
     }
 
     fn static_ip(self, value: &str, routability: &str) -> Answer {
-        let refuse = |code, message: String, help: &str| {
-            Err(self.fail(Reason::AddressNotUsable, code, ".value", message, help))
-        };
-        let Ok(address) = value.parse::<IpAddr>() else {
-            let message = format!("`{value}` is not an IP address");
-            return refuse(
-                FindingCode::InvalidValue,
-                message,
-                "give an address such as 192.0.2.1 or 2001:db8::1",
-            );
-        };
-        let is_broadcast = matches!(address, IpAddr::V4(it) if it.is_broadcast());
-        if address.is_unspecified() || address.is_multicast() || is_broadcast {
-            let message = format!("{address} is not the address of a host");
-            return refuse(FindingCode::InvalidValue, message, "give the address of a host");
-        }
+        let address = self.host_address(value)?;
         let ours = &self.options.default_addresses;
         let covers =
             |it: &IpAddr| *it == address || (it.is_unspecified() && it.is_ipv4() == address.is_ipv4());
@@ -119,22 +111,62 @@ impl<'a> Request<'a> {
         let ours: Vec<_> = ours.iter().map(ToString::to_string).collect();
         let message =
             format!("{address} is not one of the addresses that are served here: {}", ours.join(", "));
-        refuse(FindingCode::UnsupportedValue, message, "name one of these, or none")
+        let (reason, code) = (Reason::AddressNotUsable, FindingCode::UnsupportedValue);
+        Err(self.fail(reason, code, ".value", message, "name one of these, or none"))
+    }
+
+    /// The value as the address of a host.
+    fn host_address(self, value: &str) -> Result<IpAddr, Box<Failure>> {
+        let refuse = |message: String, help: &str| {
+            Err(self.fail(Reason::AddressNotUsable, FindingCode::InvalidValue, ".value", message, help))
+        };
+        let Ok(address) = value.parse::<IpAddr>() else {
+            let message = format!("`{value}` is not an IP address");
+            return refuse(message, "give an address such as 192.0.2.1 or 2001:db8::1");
+        };
+        let is_broadcast = matches!(address, IpAddr::V4(it) if it.is_broadcast());
+        if address.is_unspecified() || address.is_multicast() || is_broadcast {
+            let message = format!("{address} is not the address of a host");
+            return refuse(message, "give the address of a host");
+        }
+        Ok(address)
     }
 
     fn static_hostname(self, value: &str, routability: &str) -> Answer {
-        match hostname::parse(value) {
-            // Whether the name leads here is in the hands of whoever keeps the DNS zone.
-            Ok(_) => Ok(Outcome::Assigned(GatewayStatusAddress {
-                kind: Some(HOSTNAME_ADDRESS.to_owned()),
-                value: value.to_owned(),
-                routability: Some(routability.to_owned()),
-            })),
-            Err(fault) => {
-                let message = format!("`{value}` {fault}");
-                let (reason, code) = (Reason::AddressNotUsable, FindingCode::InvalidValue);
-                Err(self.fail(reason, code, ".value", message, "give a name such as gateway.example.com"))
+        self.check_hostname(value)?;
+        // Whether the name leads here is in the hands of whoever keeps the DNS zone.
+        Ok(Outcome::Assigned(GatewayStatusAddress {
+            kind: Some(HOSTNAME_ADDRESS.to_owned()),
+            value: value.to_owned(),
+            routability: Some(routability.to_owned()),
+        }))
+    }
+
+    fn check_hostname(self, value: &str) -> Result<(), Box<Failure>> {
+        hostname::parse(value).map(drop).map_err(|fault| {
+            let message = format!("`{value}` {fault}");
+            let (reason, code) = (Reason::AddressNotUsable, FindingCode::InvalidValue);
+            self.fail(reason, code, ".value", message, "give a name such as gateway.example.com")
+        })
+    }
+
+    /// Whether the value, where there is one, is of its type at all.
+    fn check_value(self) -> Result<(), Box<Failure>> {
+        match self.spec.value() {
+            Some(value) if self.spec.kind() == IP_ADDRESS => self.host_address(value).map(drop),
+            Some(value) => self.check_hostname(value),
+            None => Ok(()),
+        }
+    }
+
+    /// As whoever provisions has decided.
+    fn decided(self, cluster: &ClusterOptions) -> Answer {
+        let outcomes = cluster.addresses.get(&self.gateway.key());
+        match outcomes.and_then(|it| it.get(self.index)) {
+            Some(outcome) => {
+                cluster::outcome(self.gateway, &format!("spec.addresses[{}]", self.index), outcome)
             }
+            None => Ok(Outcome::Awaited(String::new())),
         }
     }
 

@@ -1,0 +1,35 @@
+//! What was decided for one Gateway.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use portway_api::portway_parameters::ServiceType;
+use portway_translate::AddressOutcome;
+
+use crate::provision::ServedPort;
+
+/// What was decided for one Gateway.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// What became of each entry of `spec.addresses`; where there is none, what was chosen.
+    pub outcomes: Vec<AddressOutcome>,
+    /// What that asks of the Service.
+    pub service: ServiceAddressing,
+}
+
+/// What the addresses of a Gateway ask of its Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceAddressing {
+    /// Its type.
+    pub kind: ServiceType,
+    /// Who provides its load balancer; None is the cluster's default one.
+    pub load_balancer_class: Option<String>,
+    /// The address to ask a cloud's load balancer for.
+    pub load_balancer_ip: Option<IpAddr>,
+    /// The ClusterIP to ask for.
+    pub cluster_ip: Option<IpAddr>,
+    /// The addresses that Portway itself assigns; None where somebody else does.
+    pub ingress: Option<Vec<IpAddr>>,
+    /// Ports that another Gateway has at these addresses.
+    pub blocked: BTreeSet<ServedPort>,
+}
