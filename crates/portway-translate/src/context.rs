@@ -1,7 +1,9 @@
 //! What every step of translation reads, and what it writes to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::Configuration;
 
@@ -12,7 +14,7 @@ use crate::finding::Finding;
 use crate::options::Options;
 use crate::reference_grant::Grants;
 use crate::status::Statuses;
-use crate::tls::TlsMaterial;
+use crate::tls::{CheckedBundle, TlsMaterial, Validity};
 
 /// What every step of translation reads.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Context<'a> {
     pub(crate) backend_tls: BackendTlsPolicies<'a>,
     /// Regular expressions, compiled.
     pub(crate) expressions: Expressions,
+    /// When the first of the certificates that matter begins or ends to be valid.
+    next_change: Cell<Option<Timestamp>>,
 }
 
 impl<'a> Context<'a> {
@@ -41,7 +45,29 @@ impl<'a> Context<'a> {
             tls: TlsMaterial::new(snapshot),
             backend_tls: BackendTlsPolicies::new(snapshot),
             expressions: Expressions::default(),
+            next_change: Cell::new(None),
         }
+    }
+
+    /// What is wrong with a certificate by the time alone, if anything is.
+    pub(crate) fn objection(&self, validity: &Validity) -> Option<String> {
+        self.changes_at(validity.next_change(self.options.now));
+        validity.objection(self.options.now)
+    }
+
+    /// What is wrong with trust anchors by the time alone.
+    pub(crate) fn objections(&self, bundle: &CheckedBundle) -> impl Iterator<Item = String> {
+        self.changes_at(bundle.next_change(self.options.now));
+        bundle.objections(self.options.now)
+    }
+
+    fn changes_at(&self, moment: Option<Timestamp>) {
+        self.next_change.set(self.next_change().into_iter().chain(moment).min());
+    }
+
+    /// When the result of this translation changes by the time alone, as far as it was asked for until now.
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        self.next_change.get()
     }
 
     /// Conditions of an object of this generation, none yet.

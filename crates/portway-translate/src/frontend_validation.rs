@@ -157,7 +157,7 @@ fn check(
         let field = format!("{field}.validation.caCertificateRefs[{index}]");
         match reference::trust(context, from, it) {
             Ok(bundle) => {
-                for objection in bundle.objections(context.options.now) {
+                for objection in context.objections(&bundle) {
                     let message = format!("{} {}: {objection}", it.kind, it.name);
                     let warning = finding(
                         gateway,

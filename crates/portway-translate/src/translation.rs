@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::Configuration;
 
@@ -20,6 +21,9 @@ pub struct Translation {
     pub statuses: Statuses,
     /// What is worth telling a person, sorted.
     pub findings: Vec<Finding>,
+    /// When the result becomes another by the time alone: a certificate begins or ends to be valid. Translate again
+    /// then.
+    pub next_change: Option<Timestamp>,
 }
 
 /// Translates all objects at one moment.
@@ -32,5 +36,5 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     let Output { configurations, statuses, mut findings } = out;
     findings.sort();
     findings.dedup();
-    Translation { configurations, statuses, findings }
+    Translation { configurations, statuses, findings, next_change: context.next_change() }
 }

@@ -119,7 +119,7 @@ fn anchors(
         let LocalObjectReference { group, kind, name } = it.clone();
         match reference::trust(context, from, &ObjectReference { group, kind, name, namespace: None }) {
             Ok(checked) => {
-                for objection in checked.objections(context.options.now) {
+                for objection in context.objections(&checked) {
                     problems.remark(Severity::Warning, FindingCode::CertificateExpired, &at, objection);
                 }
                 bundles.push(checked.bundle);

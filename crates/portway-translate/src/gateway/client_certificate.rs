@@ -15,7 +15,7 @@ pub(super) fn resolve(context: &Context<'_>, view: &mut GatewayView<'_>, out: &m
     let Some(it) = backend.and_then(|it| it.client_certificate_ref.as_ref()) else { return };
     match reference::certificate(context, Owner::Gateway(view.gateway).referrer(), it) {
         Ok(certificate) => {
-            if let Some(objection) = certificate.validity.objection(context.options.now) {
+            if let Some(objection) = context.objection(&certificate.validity) {
                 let message =
                     format!("the certificate of Secret {} {objection}", certificate.certificate.key.0);
                 let error = super::error(view.gateway, FindingCode::CertificateExpired, FIELD, message);

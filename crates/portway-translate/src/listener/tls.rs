@@ -87,7 +87,7 @@ fn note_expiry(
     certificate: &CheckedCertificate,
     out: &mut Output,
 ) {
-    if let Some(objection) = certificate.validity.objection(context.options.now) {
+    if let Some(objection) = context.objection(&certificate.validity) {
         let message = format!("the certificate of Secret {} {objection}", certificate.certificate.key.0);
         let finding = listener.error(FindingCode::CertificateExpired, field, message);
         out.find(finding.with_help("renew it: it is served, but clients refuse it"));

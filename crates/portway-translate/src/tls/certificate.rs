@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{Span, Timestamp};
 use portway_api::core::Secret;
 use portway_config::key::CertificateKey;
 use portway_config::tls::Certificate;
@@ -50,6 +50,13 @@ impl Validity {
         } else {
             None
         }
+    }
+
+    /// When what [`Self::objection`] says changes next.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        // The last moment of validity is included.
+        let expiry = self.not_after.checked_add(Span::new().nanoseconds(1)).ok();
+        [Some(self.not_before), expiry].into_iter().flatten().find(|it| *it > now)
     }
 }
 

@@ -9,7 +9,7 @@ mod pem;
 pub(crate) mod reference;
 pub(crate) mod trust;
 
-pub(crate) use certificate::CheckedCertificate;
+pub(crate) use certificate::{CheckedCertificate, Validity};
 pub(crate) use material::TlsMaterial;
 pub(crate) use reference::BrokenRefKind;
 pub(crate) use trust::CheckedBundle;

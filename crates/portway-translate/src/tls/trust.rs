@@ -25,6 +25,11 @@ pub(crate) struct CheckedBundle {
 }
 
 impl CheckedBundle {
+    /// When what [`Self::objections`] says changes next.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.validities.iter().flatten().filter_map(|it| it.next_change(now)).min()
+    }
+
     /// What is wrong with the anchors at `now`, if anything is: completes "ConfigMap infra/ca: …".
     pub(crate) fn objections(&self, now: Timestamp) -> impl Iterator<Item = String> {
         let objection = move |(index, validity): (usize, &Option<Validity>)| {

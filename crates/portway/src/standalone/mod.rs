@@ -7,6 +7,7 @@
 
 pub(crate) mod bindings;
 pub(crate) mod changes;
+mod clock;
 mod error;
 mod open_addresses;
 mod published;
@@ -53,6 +54,8 @@ struct Standalone {
     /// Since when the revision is served.
     since: Timestamp,
     gateways: Vec<ServedGateway>,
+    /// When the manifests mean something else though they have not changed.
+    next_change: Option<Timestamp>,
     /// Sockets that the system refused.
     refused_sockets: Vec<(Binding, Unavailable)>,
     admin: Arc<AdminState>,
@@ -71,6 +74,7 @@ impl Standalone {
     async fn read(&mut self, now: Timestamp) -> Option<Report> {
         let edition = self.manifests.read(now)?;
         let staged = stage(&edition, self.demo_backends.as_mut(), &self.settings, &self.gateways, now);
+        self.next_change = staged.next_change;
         let is_first = self.revision == Revision::default();
         if staged.is_new || is_first {
             self.revision = Revision(self.revision.0 + 1);
@@ -97,9 +101,14 @@ impl Standalone {
         self.note(applied);
         if self.refused_sockets != before {
             tracing::info!("{opened} more sockets are open");
-            self.manifests.forget();
-            self.read(now).await;
+            self.translate_again(now).await;
         }
+    }
+
+    /// Works out again what the same manifests mean: something beside them has changed.
+    async fn translate_again(&mut self, now: Timestamp) {
+        self.manifests.forget();
+        self.read(now).await;
     }
 
     fn has_refused_sockets(&self) -> bool {

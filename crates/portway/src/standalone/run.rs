@@ -13,7 +13,7 @@ use portway_proxy::proxy::ProxyOptions;
 use super::error::StartError;
 use super::signals::{Asked, Signals};
 use super::stage::Settings;
-use super::{Report, Standalone, summary};
+use super::{Report, Standalone, clock, summary};
 use crate::admin::{AdminServer, AdminState};
 use crate::cli::RunArgs;
 use crate::demo_backend::DemoBackends;
@@ -65,13 +65,19 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
                 standalone.open_again(Timestamp::now()).await;
                 continue;
             }
+            () = clock::wait_until(standalone.next_change, Timestamp::now) => {
+                standalone.translate_again(Timestamp::now()).await;
+                continue;
+            }
         };
         match asked {
             Asked::Reload => standalone.reload().await,
             Asked::Stop => break,
         }
     }
-    let Standalone { proxy, admin: _, .. } = standalone;
+    let Standalone { proxy, admin: shared_state, .. } = standalone;
+    // What is left in place would live to the end of this function, and the observer with it.
+    drop(shared_state);
     drain(proxy, &mut signals, grace, &state).await;
     admin.stop();
     drop(state);
@@ -107,6 +113,7 @@ fn standalone(
         revision: Revision::default(),
         since: Timestamp::UNIX_EPOCH,
         gateways: Vec::new(),
+        next_change: None,
         refused_sockets: Vec::new(),
         admin,
     })

@@ -49,6 +49,8 @@ pub(crate) struct Staged {
     pub(crate) objects: usize,
     /// Whether anything of it differs from what is served.
     pub(crate) is_new: bool,
+    /// When it is to be worked out again though no manifest has changed.
+    pub(crate) next_change: Option<Timestamp>,
 }
 
 /// Works out what is to be served. What stays as it is, is taken from `served`.
@@ -62,7 +64,8 @@ pub(crate) fn stage(
     let mut snapshot = edition.snapshot.clone();
     let mut told = demo_backends.map(|it| it.serve(&mut snapshot)).unwrap_or_default();
     told.extend(endpoints::replace(&mut snapshot, &settings.endpoints));
-    let Translation { configurations, statuses, findings } = translate(&snapshot, &options(settings, now));
+    let translation = translate(&snapshot, &options(settings, now));
+    let Translation { configurations, statuses, findings, next_change } = translation;
 
     let configurations = by_age(configurations, &snapshot);
     let with_addresses: Vec<_> = configurations
@@ -97,7 +100,7 @@ pub(crate) fn stage(
         issues.extend(gateway.refused.iter().map(|refused| Issue::refused(refused, &edition.origins)));
     }
     let objects = count(&edition.snapshot);
-    Staged { gateways, bindings, addresses, statuses, issues, objects, is_new }
+    Staged { gateways, bindings, addresses, statuses, issues, objects, is_new, next_change }
 }
 
 fn options(settings: &Settings, now: Timestamp) -> Options {

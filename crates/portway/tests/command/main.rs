@@ -5,6 +5,7 @@ mod admin;
 mod check;
 mod controller;
 mod curl;
+mod expiry;
 mod explain;
 mod my_app;
 mod portway;

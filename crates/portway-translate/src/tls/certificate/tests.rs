@@ -72,6 +72,12 @@ fn a_certificate_is_valid_between_two_moments() {
     assert_eq!(validity.objection(second(100)), None);
     assert_eq!(validity.objection(second(200)), None);
     assert_eq!(validity.objection(second(201)).unwrap(), "expired at 1970-01-01T00:03:20Z");
+
+    assert_eq!(validity.next_change(second(0)), Some(second(100)));
+    let expiry = validity.next_change(second(100)).unwrap();
+    assert!(validity.objection(expiry).is_some() && expiry < second(201));
+    assert_eq!(validity.next_change(second(200)), Some(expiry));
+    assert_eq!(validity.next_change(expiry), None);
 }
 
 #[test]
