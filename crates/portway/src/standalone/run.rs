@@ -78,11 +78,11 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
     let Standalone { proxy, admin: shared_state, .. } = standalone;
     // What is left in place would live to the end of this function, and the observer with it.
     drop(shared_state);
-    drain(proxy, &mut signals, grace, &state).await;
+    let has_drained = drain(proxy, &mut signals, grace, &state).await;
     admin.stop();
     drop(state);
-    // The last lines of the access log. All others who hold on to it have ended.
-    if let Some(observer) = Arc::into_inner(observer) {
+    // The last lines of the access log. All others who hold on to it have ended, unless connections were cut.
+    if let Some(observer) = Arc::into_inner(observer).filter(|_| has_drained) {
         observer.finish();
     }
     Ok(())
@@ -149,8 +149,8 @@ impl Standalone {
     }
 }
 
-/// Lets requests under way end, until `grace` is over or another signal comes.
-pub(crate) async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, state: &AdminState) {
+/// Lets requests under way end, until `grace` is over or another signal comes. Returns whether the workers have ended.
+pub(crate) async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, state: &AdminState) -> bool {
     state.drain();
     tracing::info!("draining for at most {grace:?}; another signal ends at once");
     tokio::select! {
@@ -161,8 +161,9 @@ pub(crate) async fn drain(proxy: Proxy, signals: &mut Signals, grace: Duration, 
         () = signals.stop() => {
             tracing::warn!("connections are cut");
             // The workers are still waiting for connections to end. They end with the process.
-            return;
+            return false;
         }
     }
     proxy.shutdown();
+    true
 }
