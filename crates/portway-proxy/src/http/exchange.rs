@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use http::request::Parts;
 use http::{HeaderValue, Method, Uri, Version, header};
 use hyper::body::{Body, Incoming};
+use portway_config::EndpointAddress;
 use portway_route::{ListenerId, RuleId};
 
 use super::current::{Current, current};
 use super::fields::X_REQUEST_ID;
-use super::filter::auth::HeaderChange;
 use super::filter::cors::CrossOrigin;
+use super::filter::header_change::HeaderChange;
 use super::random;
 use super::request_id::RequestId;
 use super::rule::{CompiledBackend, CompiledRule};
@@ -47,8 +48,10 @@ pub(crate) struct Exchange {
     /// Index among the rule's backends.
     pub(super) backend: Cell<Option<usize>>,
     pub(super) cross_origin: OnceCell<Box<CrossOrigin>>,
-    /// What authorization servers change of the response's headers.
+    /// What authorization servers change of the response's headers, and what a session adds.
     pub(super) response_changes: RefCell<Vec<HeaderChange>>,
+    /// The endpoint that the client's session is to come back to.
+    pub(super) preferred: OnceCell<EndpointAddress>,
     pub(super) endpoint: Cell<Option<SocketAddr>>,
     pub(super) attempts: Cell<u32>,
     pub(super) status: Cell<u16>,
@@ -87,6 +90,7 @@ impl Exchange {
             backend: Cell::new(None),
             cross_origin: OnceCell::new(),
             response_changes: RefCell::default(),
+            preferred: OnceCell::new(),
             endpoint: Cell::new(None),
             attempts: Cell::new(0),
             status: Cell::new(0),

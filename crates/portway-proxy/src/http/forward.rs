@@ -14,7 +14,7 @@ use super::random;
 use super::retry::RetryPolicy;
 use super::rule::CompiledRule;
 use crate::reason::Reason;
-use crate::upstream::{Backend, UpstreamBody};
+use crate::upstream::{Backend, UpstreamBody, Wanted};
 
 /// A response of a backend.
 #[derive(Debug)]
@@ -159,7 +159,8 @@ async fn attempt(
 ) -> Result<Response<UpstreamBody>, Failure> {
     exchange.attempts.set(exchange.attempts.get() + 1);
     let begun = std::time::Instant::now();
-    match exchange.connection.worker.upstream.send_at(begun, backend, request, avoid).await {
+    let wanted = Wanted { prefer: exchange.preferred.get(), avoid };
+    match exchange.connection.worker.upstream.send_at(begun, backend, request, wanted).await {
         Ok(sent) => {
             exchange.endpoint.set(Some(sent.endpoint));
             exchange.connect.set(sent.connect);

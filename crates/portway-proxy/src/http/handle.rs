@@ -22,10 +22,12 @@ use super::forward::{Forwarded, forward};
 use super::respond;
 use super::rule::{CompiledBackend, CompiledRule};
 use super::server::ClientConnection;
+use super::session::Session;
 use super::target::Target;
 use super::upgrade::Upgrade;
 use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
+use crate::upstream::Backend;
 
 /// What becomes of a request.
 enum Outcome {
@@ -80,6 +82,8 @@ async fn decide(exchange: &Rc<Exchange>, mut parts: Parts, body: Incoming) -> Re
         return Ok(Outcome::Answered(answer));
     }
     let rule = find_rule(exchange, gateway, listener, &mut draft)?;
+    // As the client has sent it: filters may take it from the backend.
+    let session = rule.persistence.as_ref().map(|it| Box::new(it.find(&draft.headers, exchange.start)));
     if let Some(answer) = apply::request(exchange, &rule.filters, &mut draft).await? {
         return Ok(Outcome::Answered(answer));
     }
@@ -101,7 +105,14 @@ async fn decide(exchange: &Rc<Exchange>, mut parts: Parts, body: Incoming) -> Re
     if !mirrors.is_empty() && upgrade.is_none() {
         request = mirror::send(exchange, request, &mirrors);
     }
+    if let Some(endpoint) = session.as_ref().and_then(|session| session.endpoint(backend)) {
+        // It is chosen once for each request.
+        let _ = exchange.preferred.set(endpoint.clone());
+    }
     let forwarded = forward(exchange, rule, backend, request).await?;
+    if let Some(session) = session {
+        renew(exchange, rule, backend, *session);
+    }
     Ok(Outcome::Forwarded(forwarded, upgrade))
 }
 
@@ -142,6 +153,17 @@ fn find_rule<'a>(
         Some(fault) => Err(Refusal::new(Reason::Fault(fault), "the rule cannot be served")),
         None => Ok(rule),
     }
+}
+
+/// Tells the client how to come back to the endpoint that has answered.
+fn renew(exchange: &Exchange, rule: &CompiledRule, backend: &Backend, session: Session) {
+    let Some((persistence, endpoint)) = rule.persistence.as_ref().zip(exchange.endpoint.get()) else {
+        return;
+    };
+    let is_secure = exchange.connection.info.tls.is_some();
+    let pin = backend.pin(endpoint);
+    let news = pin.and_then(|pin| persistence.renew(session, pin, exchange.start, is_secure));
+    exchange.response_changes.borrow_mut().extend(news);
 }
 
 const NO_LISTENER: Refusal = Refusal::new(Reason::NoListener, "no listener has this host");

@@ -22,6 +22,7 @@ mod respond;
 mod retry;
 mod rule;
 mod server;
+mod session;
 mod split;
 mod target;
 mod tunnel;

@@ -9,6 +9,7 @@ use portway_route::Router;
 use super::filter::Filters;
 use super::random;
 use super::retry::RetryPolicy;
+use super::session::Persistence;
 use super::split::Split;
 use crate::upstream::{BackendId, Backends};
 
@@ -25,6 +26,7 @@ pub struct CompiledRule {
     /// For an attempt.
     pub(super) backend_timeout: Option<Duration>,
     pub(super) retry: Option<RetryPolicy>,
+    pub(super) persistence: Option<Persistence>,
 }
 
 /// A backend of a rule.
@@ -66,6 +68,7 @@ impl CompiledRule {
             request_timeout: rule.request_timeout,
             backend_timeout: rule.backend_timeout.filter(|&timeout| positive(timeout)),
             retry: rule.retry.as_ref().and_then(RetryPolicy::compile),
+            persistence: rule.session_persistence.as_ref().map(Persistence::compile).transpose()?,
         })
     }
 
@@ -78,6 +81,7 @@ impl CompiledRule {
             request_timeout: None,
             backend_timeout: None,
             retry: None,
+            persistence: None,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The endpoints of one backend as one worker sees them.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use crate::reason::Reason;
 use super::backends::Backend;
 use super::endpoint_pool::{ConnectionSlot, EndpointPool};
 use super::error::UpstreamError;
+use super::pools::Wanted;
 use super::retry_budget::RetryBudget;
 
 /// Up to this number of endpoints all are compared; beyond it, two are drawn and the better is taken.
@@ -63,15 +63,23 @@ impl BackendPool {
         old.iter().for_each(|gone| gone.remove());
     }
 
-    /// The endpoint with the fewest requests under way; those that failed of late or are to be
-    /// avoided come last. Equals take turns.
-    pub(super) fn choose(&self, avoid: &[SocketAddr], now: Instant) -> Option<Rc<EndpointPool>> {
+    /// The endpoint that is preferred, if it may be had. Else the one with the fewest requests under way; those
+    /// that failed of late or are to be avoided come last. Equals take turns.
+    pub(super) fn choose(&self, wanted: Wanted<'_>, now: Instant) -> Option<Rc<EndpointPool>> {
         let endpoints = self.endpoints.borrow();
         let count = endpoints.len();
         let rank = |endpoint: &EndpointPool| {
-            let avoided = matches!(endpoint.address, EndpointAddress::Socket(it) if avoid.contains(&it));
+            let avoided =
+                matches!(endpoint.address, EndpointAddress::Socket(it) if wanted.avoid.contains(&it));
             (avoided, endpoint.is_ejected(now), endpoint.active())
         };
+        if let Some(preferred) = wanted.prefer {
+            let found = endpoints.iter().find(|it| it.address == *preferred);
+            let may_be_had = |it: &&Rc<EndpointPool>| matches!(rank(it), (false, false, _));
+            if let Some(found) = found.filter(may_be_had) {
+                return Some(Rc::clone(found));
+            }
+        }
         let turn = self.cursor.get();
         self.cursor.set(turn.wrapping_add(1));
         let (first, compared) =

@@ -1,13 +1,14 @@
 //! The backends of a Gateway, compiled.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use portway_config::backend::{BackendTls, EndpointState};
 use portway_config::key::BackendProtocol;
 use portway_config::{BackendKey, Configuration, EndpointAddress, Endpoints};
 
+use super::pin::Pin;
 use super::tls::{ClientTls, TlsRefused};
 
 /// The backends of one Gateway, with their endpoints and TLS settings, compiled.
@@ -33,6 +34,7 @@ pub struct Backend {
     pub(super) tls: Tls,
     /// Endpoints that new requests may go to.
     pub(super) endpoints: Vec<EndpointAddress>,
+    pub(super) pins: OnceLock<Vec<Pin>>,
     /// What the above was compiled from.
     source: Source,
 }
@@ -123,7 +125,7 @@ impl Backend {
             Some(old) if old.identity == identity => old.tls.clone(),
             _ => tls,
         };
-        Self { key, identity, generation, tls, endpoints, source }
+        Self { key, identity, generation, tls, endpoints, pins: OnceLock::new(), source }
     }
 
     fn is_from(&self, source: &Source) -> bool {

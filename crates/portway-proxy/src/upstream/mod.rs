@@ -13,6 +13,7 @@ mod endpoint_pool;
 mod error;
 mod http1;
 mod http2;
+mod pin;
 mod pools;
 mod resolve;
 mod retry_budget;
@@ -24,7 +25,8 @@ pub use backends::{Backend, BackendId, Backends};
 pub use body::{RequestBody, UpstreamBody};
 pub use connect::ConnectedStream;
 pub use error::UpstreamError;
-pub use pools::{Encrypted, Pools, Sent};
+pub use pin::Pin;
+pub use pools::{Encrypted, Pools, Sent, Wanted};
 pub use stream::UpstreamStream;
 
 #[cfg(test)]

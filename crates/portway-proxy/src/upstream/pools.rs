@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::{Request, Response};
+use portway_config::EndpointAddress;
 use portway_config::key::BackendProtocol;
 
 use crate::limits::Limits;
@@ -36,6 +37,15 @@ pub struct Sent {
     pub endpoint: SocketAddr,
     /// Time to get a connection; zero for one that was idle in the pool.
     pub connect: Duration,
+}
+
+/// Which endpoints a request is to go to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The one that it goes to if that is there and has not failed of late.
+    pub prefer: Option<&'a EndpointAddress>,
+    /// Those that a former attempt failed on: only if there is no other.
+    pub avoid: &'a [SocketAddr],
 }
 
 /// Who sees to the encryption of a byte stream towards an endpoint.
@@ -86,7 +96,7 @@ impl Pools {
         request: Request<RequestBody>,
         avoid: &[SocketAddr],
     ) -> Result<Sent, UpstreamError> {
-        self.send_at(Instant::now(), backend, request, avoid).await
+        self.send_at(Instant::now(), backend, request, Wanted { prefer: None, avoid }).await
     }
 
     /// The same, for who knows the time.
@@ -99,9 +109,9 @@ impl Pools {
         now: Instant,
         backend: &Backend,
         request: Request<RequestBody>,
-        avoid: &[SocketAddr],
+        wanted: Wanted<'_>,
     ) -> Result<Sent, UpstreamError> {
-        let in_flight = match self.begin(backend, avoid, now).await {
+        let in_flight = match self.begin(backend, wanted, now).await {
             Ok(in_flight) => in_flight,
             Err(error) => return Err(error.with_unsent(request)),
         };
@@ -158,12 +168,12 @@ impl Pools {
     async fn begin(
         &self,
         backend: &Backend,
-        avoid: &[SocketAddr],
+        wanted: Wanted<'_>,
         now: Instant,
     ) -> Result<InFlight, UpstreamError> {
         let pool = self.pool(backend, now);
         let slot = pool.slot(&self.limits).await?;
-        let endpoint = pool.choose(avoid, now).ok_or_else(|| no_endpoint(backend))?;
+        let endpoint = pool.choose(wanted, now).ok_or_else(|| no_endpoint(backend))?;
         Ok(InFlight::new(endpoint, Some(slot)))
     }
 
@@ -173,7 +183,8 @@ impl Pools {
         avoid: &[SocketAddr],
     ) -> Result<Rc<super::endpoint_pool::EndpointPool>, UpstreamError> {
         let now = Instant::now();
-        self.pool(backend, now).choose(avoid, now).ok_or_else(|| no_endpoint(backend))
+        let wanted = Wanted { prefer: None, avoid };
+        self.pool(backend, now).choose(wanted, now).ok_or_else(|| no_endpoint(backend))
     }
 
     fn pool(&self, backend: &Backend, now: Instant) -> Rc<BackendPool> {

@@ -108,11 +108,6 @@ impl<F: Union> Parts<'_, F> {
     ) -> Option<HttpRule> {
         let identity = format!("{} {} {}", S::KIND, route.key(), self.index);
         let session_persistence = policy::session_persistence(self.session, &identity, field, problems);
-        if session_persistence.is_some() {
-            // What the data plane would ignore must not be accepted.
-            problems
-                .invalid(&field.field("sessionPersistence"), "session persistence is not implemented yet");
-        }
         let weights = backends::weights(self.backend_refs, field, problems);
         let is_dropped = !problems.invalid.is_empty();
 

@@ -49,6 +49,7 @@ examples! {
     mirror: "mirror",
     my_app: "my-app",
     rewrite: "rewrite",
+    session_persistence: "session-persistence",
     tcp: "tcp",
     timeouts_and_retry: "timeouts-and-retry",
     tls_passthrough: "tls-passthrough",

@@ -18,5 +18,6 @@ mod grpc;
 mod h2spec;
 mod http;
 mod peer;
+mod sessions;
 mod tls;
 mod websocket;

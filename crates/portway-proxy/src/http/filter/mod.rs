@@ -1,8 +1,9 @@
 //! Filters, compiled: names parsed once, backends resolved.
 
 pub(super) mod apply;
-pub(super) mod auth;
+mod auth;
 pub(super) mod cors;
+pub(super) mod header_change;
 pub(super) mod header_edits;
 pub(super) mod listener;
 pub(super) mod mirror;

@@ -12,6 +12,7 @@ mod refusals;
 mod requests;
 mod retries;
 mod routing;
+mod sessions;
 mod timeouts;
 mod unread;
 mod upgrades;

@@ -1,10 +1,11 @@
 //! What an authorization server changes of a request that may pass, and of its response.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderName, header};
 
 use crate::http::draft::Draft;
 use crate::http::exchange::Exchange;
 use crate::http::fields::HOP;
+use crate::http::filter::header_change::HeaderChange;
 
 /// What an authorization server changes.
 #[derive(Debug, Default)]
@@ -19,27 +20,6 @@ pub(super) struct Changes {
     pub(super) remove_query: Vec<String>,
 }
 
-/// A change of one header.
-#[derive(Clone, Debug)]
-pub(in crate::http) struct HeaderChange {
-    pub(super) name: HeaderName,
-    pub(super) value: HeaderValue,
-    pub(super) mode: Mode,
-}
-
-/// What becomes of values that are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// They go.
-    Set,
-    /// They go; where there are none, none is added.
-    Replace,
-    /// They stay, and the value is added.
-    Append,
-    /// They stay; where there are none, the value is added.
-    AddIfAbsent,
-}
-
 impl Changes {
     /// Changes the request, and notes what is to be changed of the response.
     pub(super) fn apply(self, exchange: &Exchange, draft: &mut Draft) {
@@ -51,22 +31,6 @@ impl Changes {
             draft.target.change_query(&self.set_query, &self.remove_query);
         }
         exchange.response_changes.borrow_mut().extend(self.response);
-    }
-}
-
-impl HeaderChange {
-    pub(in crate::http) fn apply(&self, headers: &mut HeaderMap) {
-        match self.mode {
-            Mode::Set => drop(headers.insert(self.name.clone(), self.value.clone())),
-            Mode::Replace if headers.contains_key(&self.name) => {
-                headers.insert(self.name.clone(), self.value.clone());
-            }
-            Mode::Append => drop(headers.append(self.name.clone(), self.value.clone())),
-            Mode::AddIfAbsent if !headers.contains_key(&self.name) => {
-                headers.insert(self.name.clone(), self.value.clone());
-            }
-            Mode::Replace | Mode::AddIfAbsent => {}
-        }
     }
 }
 

@@ -9,13 +9,14 @@ use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 
-use super::changes::{Changes, HeaderChange, Mode, may_be_changed};
+use super::changes::{Changes, may_be_changed};
 use super::envoy::{self, AppendAction, CheckRequest, CheckResponse, HeaderValueOption};
 use super::{Denial, Verdict};
 use crate::http::body::RequestBody;
 use crate::http::draft::Draft;
 use crate::http::exchange::Exchange;
 use crate::http::filter::InvalidFilter;
+use crate::http::filter::header_change::{HeaderChange, Mode};
 use crate::upstream::{Backend, UpstreamBody};
 
 /// An answer at most, in bytes; longer ones are errors. gRPC has a limit of 4 MiB, which no verdict needs.

@@ -8,13 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 use http_body::Body;
 use http_body_util::{BodyExt, Collected, Limited};
 
-use super::changes::{Changes, HeaderChange, Mode, may_be_changed};
+use super::changes::{Changes, may_be_changed};
 use super::{Denial, Verdict};
 use crate::http::body::RequestBody;
 use crate::http::draft::Draft;
 use crate::http::exchange::Exchange;
 use crate::http::fields::Fields;
 use crate::http::filter::InvalidFilter;
+use crate::http::filter::header_change::{HeaderChange, Mode};
 use crate::http::hop_by_hop;
 use crate::http::normalise::canonical_path;
 use crate::upstream::{Backend, UpstreamBody};

@@ -23,7 +23,6 @@ use crate::reason::Reason;
 use crate::upstream::{BackendId, Backends};
 
 use changes::Changes;
-pub(in crate::http) use changes::HeaderChange;
 use grpc_check::GrpcCheck;
 use http_check::HttpCheck;
 
