@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 from localcluster import images, programs
 from localcluster.images import Image
 
-from .machine import cluster, succeed, traces
+from .machine import SECONDS, cluster, succeed, traces
 
 NAME, OTHER = "tb-test", "tb-test-other"
 
@@ -95,6 +96,22 @@ class ClusterTest(unittest.TestCase):
         succeed("down", "--name", OTHER)
         self.assertEqual(traces(OTHER), [])
         self.assertEqual(self.echoed(self.inside("probe", *CURL, "http://backend.probes/d"))["path"], "/d")
+
+    def test_the_api_server_can_be_away_while_pods_serve(self) -> None:
+        service = self.kubectl("get", "service", "backend", "--namespace=probes", "--output=jsonpath={.spec.clusterIP}")
+        succeed("stop", "--name", NAME, "kube-apiserver")
+        try:
+            self.assertEqual(cluster("status", "--name", NAME).returncode, 1)
+            self.assertNotEqual(cluster("kubectl", "--name", NAME, "get", "nodes").returncode, 0)
+            self.assertEqual(self.echoed(self.outside("curl", *CURL[1:], f"http://{service}/e"))["path"], "/e")
+        finally:
+            succeed("start", "--name", NAME, "kube-apiserver")
+        deadline = time.monotonic() + SECONDS
+        while cluster("kubectl", "--name", NAME, "get", "--raw=/readyz").returncode != 0:
+            self.assertLess(time.monotonic(), deadline)
+        self.assertIn("node2", self.kubectl("get", "nodes"))
+        self.assertEqual(cluster("start", "--name", NAME, "kube-apiserver").returncode, 1)
+        self.assertEqual(cluster("stop", "--name", NAME, "kube-nonsense").returncode, 1)
 
     def test_a_command_that_fails_fails(self) -> None:
         self.assertEqual(cluster("client", "--name", NAME, "--", "false").returncode, 1)

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import claim, lifecycle, logs, portway, programs
+from . import claim, lifecycle, logs, portway, processes, programs
 from .layout import DEFAULT_NAME, ClusterError, Layout
 from .processes import in_namespace
 
@@ -72,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "node":
             it.add_argument("node", type=int)
         it.add_argument("command", nargs=argparse.REMAINDER)
+    for name, run, text in [
+        ("stop", _stop, "end components, such as kube-apiserver or kubelet2, as if they had crashed"),
+        ("start", _start, "start them again, as they were"),
+    ]:
+        command(name, run, text).add_argument("component", nargs="+")
+    command("status", _status, "tell which components run")
     install = command("install", _install, "install Portway by its Helm chart, or another build of it")
     install.add_argument("--binary", type=Path, help="the program (that of `cargo build --release`)")
     install.add_argument("--chart", type=Path, default=portway.CHART, help="the folder of a chart (ours)")
@@ -113,6 +119,24 @@ def _node(asked: argparse.Namespace) -> None:
 def _kubectl(asked: argparse.Namespace) -> None:
     layout = _standing(asked)
     _become(layout, in_namespace(layout.client_namespace, ["kubectl", *_without_dashes(asked.command)]))
+
+
+def _stop(asked: argparse.Namespace) -> None:
+    for component in asked.component:
+        processes.stop(_standing(asked), component)
+
+
+def _start(asked: argparse.Namespace) -> None:
+    for component in asked.component:
+        processes.start(_standing(asked), component)
+
+
+def _status(asked: argparse.Namespace) -> int:
+    """Fails if a component does not run."""
+    noted = processes.noted(_standing(asked))
+    for component, process in noted.items():
+        print(f"{component}\t{f'pid {process.pid}' if process.runs() else 'ended'}")
+    return 0 if all(process.runs() for process in noted.values()) else 1
 
 
 def _install(asked: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@ wrote down of themselves, and ended by it."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -72,19 +73,52 @@ def run(argv: Sequence[str], stdin: str | None = None) -> subprocess.CompletedPr
 
 def spawn(layout: Layout, namespace: str, component: str, argv: Sequence[str | Path]) -> None:
     """Starts a component in the background; its log and its note are under its name in the state directory."""
+    command = in_namespace(namespace, [str(argument) for argument in argv])
+    commands = layout.state / "commands"
+    commands.mkdir(exist_ok=True)
+    (commands / component).write_text(json.dumps(command))
+    _spawn(layout, component, command)
+
+
+def stop(layout: Layout, component: str) -> None:
+    """Ends a component as if it had crashed; what it was is kept, for `start`."""
+    end([process for name, process in noted(layout).items() if name == _known(layout, component)])
+
+
+def start(layout: Layout, component: str) -> None:
+    """Starts a component that was stopped, as it was."""
+    known = _known(layout, component)
+    process = noted(layout).get(known)
+    if process and process.runs():
+        raise ClusterError(f"{component} runs already")
+    _spawn(layout, known, json.loads((layout.state / "commands" / known).read_text()))
+
+
+def _known(layout: Layout, component: str) -> str:
+    known = sorted(path.name for path in (layout.state / "commands").iterdir())
+    if component not in known:
+        raise ClusterError(f"there is no component {component}, but {', '.join(known)}")
+    return component
+
+
+def _spawn(layout: Layout, component: str, command: Sequence[str]) -> None:
     notes = layout.state / "processes"
     notes.mkdir(exist_ok=True)
     layout.logs.mkdir(exist_ok=True)
-    command = in_namespace(namespace, [str(argument) for argument in argv])
+    note = notes / component
+    note.unlink(missing_ok=True)
     with (layout.logs / f"{component}.log").open("ab") as log:
-        subprocess.Popen(
-            ["/bin/sh", "-c", NOTE_AND_EXEC, str(notes / component), *command],
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", NOTE_AND_EXEC, str(note), *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             cwd="/",
         )
+    # So that whoever comes next finds it.
+    while child.poll() is None and not (note.exists() and note.read_text()):
+        time.sleep(0.001)
 
 
 def noted(layout: Layout) -> dict[str, Process]:
