@@ -21,6 +21,9 @@ pub struct Limits {
     pub connections: usize,
     /// From accept to the end of the TLS handshake; also for a proxy to connect.
     pub handshake_timeout: Duration,
+    /// How far the revision of a proxy may be beyond the controller's for the controller to go on from there. It begins
+    /// with the milliseconds since 1970, so this is how far the clock of the controller before may have been ahead.
+    pub revision_lead: u64,
     /// For the token to be verified and the first requests to arrive; for a proxy, for its stream to be accepted.
     pub admission_timeout: Duration,
     /// How long a connection is silent before each side asks whether the other is there.
@@ -47,6 +50,7 @@ impl Default for Limits {
             refusal_bytes: 1024,
             connections: 4096,
             handshake_timeout: Duration::from_secs(10),
+            revision_lead: 24 * 3600 * 1000,
             admission_timeout: Duration::from_secs(15),
             keepalive_interval: Duration::from_secs(15),
             keepalive_timeout: Duration::from_secs(10),

@@ -37,6 +37,9 @@ pub struct DeltaDiscoveryRequest {
     /// Portway's: more first requests follow, so it is too early for an answer.
     #[prost(bool, tag = "1001")]
     pub more: bool,
+    /// Portway's: the revision that the client is at; in the first request of a stream alone.
+    #[prost(uint64, tag = "1002")]
+    pub revision: u64,
 }
 
 /// What the server says.

@@ -140,6 +140,7 @@ impl<'a> Session<'a> {
         // Both are there, as there is a request for each type.
         if let Some(first) = requests.first_mut() {
             first.node = Some(node);
+            first.revision = self.store.revision().0;
         }
         if let Some(last) = requests.last_mut() {
             last.more = false;

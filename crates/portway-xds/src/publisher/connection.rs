@@ -28,7 +28,7 @@ impl Publisher {
     /// Begins a stream. An earlier one of the same pod ends: the proxy has given it up.
     pub(crate) fn connect(&self, gateway: &NamespacedName, pod: Arc<str>) -> Connection {
         let mut gateways = self.lock();
-        let state = gateways.entry(gateway.clone()).or_insert_with(Gateway::new);
+        let state = gateways.entry(gateway.clone()).or_insert_with(|| Gateway::new(self.0.first));
         state.streams.retain(|_, stream| stream.pod != pod);
         let id = state.next_stream;
         state.next_stream += 1;
@@ -74,6 +74,32 @@ impl Connection {
             false
         });
         Some(changes)
+    }
+
+    /// Goes on from the revision that the proxy is at, if that is ahead by no more than `lead`: a revision never
+    /// goes back. A proxy whose number is out of all reason could leave no room for later ones.
+    pub(crate) fn go_on_from(&self, revision: Revision, lead: u64) {
+        let mut gateways = self.publisher.lock();
+        let Some(gateway) = gateways.get_mut(&self.gateway) else { return };
+        let current = gateway.revision().unwrap_or(gateway.first);
+        if revision < current || revision == current && gateway.published.is_some() {
+            return;
+        }
+        if revision.0.saturating_sub(current.0) > lead {
+            tracing::warn!(
+                "proxy {} of Gateway {} is at revision {revision}, which is too far beyond {current} to go on from",
+                self.pod,
+                self.gateway
+            );
+            return;
+        }
+        let next = Revision(revision.0.saturating_add(1));
+        match &mut gateway.published {
+            Some(published) => published.raise(next),
+            None => gateway.first = next,
+        }
+        gateway.announce();
+        self.publisher.tell(&gateways);
     }
 
     /// Notes what the proxy has answered: to `acknowledged`, if to anything, and all that it refuses.

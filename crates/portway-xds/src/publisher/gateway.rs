@@ -78,6 +78,11 @@ impl PublishedGateway {
         is_new
     }
 
+    /// Gives what is published a later number.
+    pub(super) fn raise(&mut self, revision: Revision) {
+        self.revision = self.revision.max(revision);
+    }
+
     /// What has changed after `revision`.
     pub(super) fn since(&self, revision: Revision) -> Changes {
         let mut changes = Changes { revision: self.revision, changed: Vec::new(), removed: Vec::new() };

@@ -39,6 +39,8 @@ struct Shared {
 
 struct Gateway {
     published: Option<PublishedGateway>,
+    /// What it begins with when it is published.
+    first: Revision,
     /// Whether it was in what was published last.
     is_current: bool,
     /// Tells the streams.
@@ -59,9 +61,10 @@ struct Stream {
 impl Publisher {
     /// Publishes nothing yet.
     ///
-    /// `first` is the revision that each Gateway begins with. It must be beyond what was published before a
-    /// restart: the milliseconds since 1970 are, as there are not a thousand changes in each second. `clock`
-    /// gives the times in [`Acknowledgements`].
+    /// `first` is the revision that each Gateway begins with. It should be beyond what was published before a
+    /// restart: the milliseconds since 1970 are, as there are not a thousand changes in each second. Where the clock
+    /// went back, the revision goes on from that of the first proxy that is ahead. `clock` gives the times in
+    /// [`Acknowledgements`].
     pub fn new(first: Revision, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(Shared {
             first,
@@ -82,14 +85,14 @@ impl Publisher {
         let mut gateways = self.lock();
         let mut revisions = BTreeMap::new();
         for (name, configuration) in configurations {
-            let gateway = gateways.entry(name.clone()).or_insert_with(Gateway::new);
+            let gateway = gateways.entry(name.clone()).or_insert_with(|| Gateway::new(self.0.first));
             gateway.is_current = true;
             let published = match &mut gateway.published {
                 Some(published) => {
                     published.publish(configuration);
                     published
                 }
-                None => gateway.published.insert(PublishedGateway::new(configuration, self.0.first)),
+                None => gateway.published.insert(PublishedGateway::new(configuration, gateway.first)),
             };
             revisions.insert(name.clone(), published.revision());
         }
@@ -155,9 +158,10 @@ impl Publisher {
 }
 
 impl Gateway {
-    fn new() -> Self {
+    fn new(first: Revision) -> Self {
         Self {
             published: None,
+            first,
             is_current: false,
             revision: watch::Sender::new(None),
             streams: BTreeMap::new(),

@@ -163,6 +163,24 @@ fn what_every_proxy_was_told_is_forgotten() {
 }
 
 #[test]
+fn a_revision_goes_on_from_that_of_a_proxy_that_is_ahead() {
+    let publisher = publisher();
+    let one = configuration(&BTreeMap::from([(1, 1)]));
+    assert_eq!(publish(&publisher, &one), Revision(100));
+    let connection = publisher.connect(&gateway(), "pod".into());
+    for (revision, then) in [(99, 100), (100, 100), (150, 151), (9999, 151)] {
+        connection.go_on_from(Revision(revision), 1000);
+        assert_eq!(publish(&publisher, &one), Revision(then));
+    }
+    assert_eq!(publish(&publisher, &configuration(&BTreeMap::new())), Revision(152));
+
+    let publisher = self::publisher();
+    let connection = publisher.connect(&gateway(), "pod".into());
+    connection.go_on_from(Revision(100), 1000);
+    assert_eq!(publish(&publisher, &one), Revision(101));
+}
+
+#[test]
 fn a_gateway_that_is_published_no_more_lives_as_long_as_its_proxies() {
     let publisher = publisher();
     publish(&publisher, &configuration(&BTreeMap::from([(1, 1)])));

@@ -1,9 +1,10 @@
 //! Accepting connections, and answering to the one method that there is.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use portway_config::NamespacedName;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 use tonic::{Request, Response, Status, Streaming};
@@ -49,14 +50,23 @@ pub struct Server<A> {
     pub limits: Limits,
 }
 
+/// How often the same reason for which proxies are turned away is logged: they try again every few seconds.
+const TURNED_AWAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Reasons that are remembered for that.
+const TURNED_AWAY_REASONS: usize = 64;
+
+/// Why proxies were turned away lately.
+type TurnedAway = Mutex<BTreeMap<String, Instant>>;
+
 /// Serves proxies until `shutdown` resolves; then all streams end.
 pub async fn serve<A: Authenticate>(
     listener: TcpListener,
     server: Server<A>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let server = Arc::new(server);
-    let places = Arc::new(Semaphore::new(server.limits.connections));
+    let server = Arc::new((server, TurnedAway::default()));
+    let places = Arc::new(Semaphore::new(server.0.limits.connections));
     // Dropped at the end, which ends the connections.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -84,9 +94,10 @@ pub async fn serve<A: Authenticate>(
 
 async fn connection<A: Authenticate>(
     stream: TcpStream,
-    server: Arc<Server<A>>,
+    shared: Arc<(Server<A>, TurnedAway)>,
     _place: Option<OwnedSemaphorePermit>,
 ) {
+    let server = &shared.0;
     let limits = &server.limits;
     // It matters for the latency of small messages alone.
     let _ = stream.set_nodelay(true);
@@ -103,8 +114,8 @@ async fn connection<A: Authenticate>(
         .keep_alive_interval(limits.keepalive_interval)
         .keep_alive_timeout(limits.keepalive_timeout);
     let answer = |request| {
-        let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(answer(request, &server).await) }
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request, &shared.0, &shared.1).await) }
     };
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await {
         tracing::debug!("the connection of a proxy broke: {error}");
@@ -113,7 +124,8 @@ async fn connection<A: Authenticate>(
 
 async fn answer<A: Authenticate>(
     request: http::Request<Incoming>,
-    server: &Arc<Server<A>>,
+    server: &Server<A>,
+    turned_away: &TurnedAway,
 ) -> http::Response<Body> {
     if request.uri().path() != METHOD {
         return Status::unimplemented("the one method is DeltaAggregatedResources").into_http();
@@ -135,9 +147,20 @@ async fn answer<A: Authenticate>(
             grpc.streaming(method, request).await
         }
         Err(status) => {
-            tracing::warn!("a proxy is turned away: {}", status.message());
+            log_turned_away(status.message(), turned_away);
             status.into_http()
         }
+    }
+}
+
+fn log_turned_away(reason: &str, turned_away: &TurnedAway) {
+    // Nothing is left half done under this lock.
+    let mut reasons = turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    reasons.retain(|_, logged| now.duration_since(*logged) < TURNED_AWAY_AGAIN);
+    if reasons.len() < TURNED_AWAY_REASONS && !reasons.contains_key(reason) {
+        reasons.insert(reason.to_owned(), now);
+        tracing::warn!("a proxy is turned away: {reason}");
     }
 }
 

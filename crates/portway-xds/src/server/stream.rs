@@ -60,6 +60,8 @@ struct Subscription {
     /// What it has, by type and name.
     has: HashMap<(&'static str, String), String>,
     refused: BTreeMap<ResourceType, Vec<Refusal>>,
+    /// What it is at.
+    revision: Revision,
     /// Program and version.
     agent: String,
 }
@@ -71,6 +73,7 @@ impl Subscription {
         limits: &Limits,
     ) -> Result<Self, Status> {
         let mut subscription = Self {
+            revision: Revision::default(),
             types: HashSet::new(),
             has: HashMap::new(),
             refused: BTreeMap::new(),
@@ -81,6 +84,7 @@ impl Subscription {
             let request = request.ok_or_else(|| Status::cancelled("the stream ended before it began"))?;
             if let Some(node) = &request.node {
                 check_gateway(&node.cluster, gateway)?;
+                subscription.revision = Revision(request.revision);
                 subscription.agent = format!("{} {}", node.user_agent_name, node.user_agent_version);
             } else if subscription.agent.is_empty() {
                 return Err(Status::invalid_argument("the first request has no node"));
@@ -133,7 +137,8 @@ struct Stream {
 
 impl Stream {
     fn new(connection: Connection, subscription: Subscription, limits: Limits) -> Self {
-        let Subscription { types, has, refused, agent } = subscription;
+        let Subscription { types, has, refused, revision, agent } = subscription;
+        connection.go_on_from(revision, limits.revision_lead);
         Self {
             connection,
             types,
