@@ -15,6 +15,9 @@ pub struct Decision {
     pub outcomes: Vec<AddressOutcome>,
     /// What that asks of the Service.
     pub service: ServiceAddressing,
+    /// Ports that are not served, since another Gateway has them at the same address; sentences without capital and full
+    /// stop, for an Event.
+    pub conflicts: Vec<String>,
 }
 
 /// What the addresses of a Gateway ask of its Service.

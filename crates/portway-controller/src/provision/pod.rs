@@ -14,6 +14,8 @@ use super::{CA_FILE, naming};
 const CA_DIRECTORY: &str = "/etc/portway/ca";
 const TOKEN_DIRECTORY: &str = "/var/run/secrets/portway";
 const STATE_DIRECTORY: &str = "/var/lib/portway";
+/// Most that a proxy may keep there.
+const STATE_SIZE: &str = "64Mi";
 
 /// The pod template.
 pub(super) fn template(demand: &Demand<'_>, settings: &ProvisionSettings) -> Value {
@@ -48,7 +50,8 @@ fn spec(demand: &Demand<'_>, settings: &ProvisionSettings) -> Value {
             {"name": "token", "projected": {"sources": [{"serviceAccountToken": {
                 "audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_LIFETIME.as_secs(), "path": "token",
             }}]}},
-            {"name": "state", "emptyDir": {}},
+            // Private keys are among what is kept there, so it is not on the node's disk.
+            {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": STATE_SIZE}},
         ],
     });
     if demand.uses_host_network() {
