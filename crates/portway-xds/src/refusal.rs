@@ -12,7 +12,7 @@ const TYPE_URL: &str = "type.googleapis.com/portway.config.v1.RefusedResource";
 const INVALID_ARGUMENT: i32 = 3;
 
 /// A resource that a proxy refuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
     /// The resource.
     pub key: ResourceKey,

@@ -55,6 +55,9 @@ pub struct Update {
     pub revision: Revision,
     /// The configuration. What is equal to that of the update before is shared with it.
     pub configuration: Arc<Configuration>,
+    /// Resources of which the newest version is not in it: it could not be read, or was refused before and has been
+    /// put back to its last good version.
+    pub refused: Vec<Refusal>,
     /// Where it came from.
     pub source: Source,
 }
@@ -182,9 +185,6 @@ fn load(store: &mut Store, directory: &std::path::Path, limits: &Limits) {
     match disk::load(directory, store.gateway(), limits) {
         Ok(Some(saved)) => {
             store.restore(saved);
-            for (name, message) in store.refused_names() {
-                tracing::warn!("of the saved configuration, {name} is left out: {message}");
-            }
         }
         Ok(None) => {}
         Err(error) => {

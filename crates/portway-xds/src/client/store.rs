@@ -57,8 +57,9 @@ impl Store {
     pub(super) fn update(&mut self, source: Source) -> Update {
         self.serial += 1;
         let resources = self.held.values().map(|held| held.resource.clone());
+        let refused = self.refusals(&[]).iter().filter_map(NamedRefusal::typed).collect();
         let configuration = Arc::new(configuration_of(self.gateway.clone(), resources));
-        Update { serial: self.serial, revision: self.revision, configuration, source }
+        Update { serial: self.serial, revision: self.revision, configuration, refused, source }
     }
 
     /// All resources, to be saved.
@@ -129,11 +130,6 @@ impl Store {
         all.into_iter().map(named).collect()
     }
 
-    /// Names and reasons of what cannot be read.
-    pub(super) fn refused_names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.refused.iter().map(|((_, name), message)| (&**name, &**message))
-    }
-
     fn remove(&mut self, type_url: &str, name: &str) {
         self.refused.remove(&(type_url.to_owned(), name.to_owned()));
         let key = ResourceType::of_url(type_url).and_then(|kind| ResourceKey::of_name(kind, name).ok());
@@ -146,6 +142,10 @@ impl Store {
         let place = (type_url.to_owned(), resource.name.clone());
         self.refused.remove(&place);
         if let Err(message) = self.try_put(type_url, resource) {
+            if ResourceType::of_url(type_url).is_none() {
+                // Not even its name says anything to the one who gets the update.
+                tracing::warn!("resource {} of type {type_url} is refused: {message}", place.1);
+            }
             self.refused.insert(place, message);
         }
     }

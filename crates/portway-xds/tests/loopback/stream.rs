@@ -96,13 +96,15 @@ async fn a_refused_resource_keeps_its_last_good_version_and_good_ones_beside_it_
     let update = proxy.take().await;
     assert_eq!(update.configuration.routes[&route_key("route-0")].created, None);
     assert_eq!(update.configuration.routes[&route_key("route-1")].created, Some(7));
+    assert_eq!(update.refused, [Refusal::new(key.clone(), "rule 0: no")]);
     stack.until_reached("pod-1", update.revision).await;
     assert_eq!(stack.proxy("pod-1").refused[&key].since, refused[&key].since);
 
     let mut mended = configuration(2);
     put_endpoints(&mut mended, &["10.0.0.2:8080"]);
     stack.publisher.publish(&only(mended.clone()));
-    assert_eq!(*proxy.take().await.configuration, mended);
+    let update = proxy.take().await;
+    assert_eq!((&*update.configuration, update.refused), (&mended, vec![]));
     stack.until(|it| it.proxies["pod-1"].refused.is_empty()).await;
 }
 

@@ -190,6 +190,7 @@ async fn what_a_newer_controller_sends_is_refused_alone() {
     assert_eq!(update.configuration.gateway, gateway());
     let names: Vec<_> = update.configuration.listeners.keys().map(|key| &*key.name).collect();
     assert_eq!(names, ["good"]);
+    assert_eq!(update.refused.len(), 1, "{:?}", update.refused);
     let answer = stream.request().await;
     assert_eq!((&*answer.response_nonce, refused(&answer).len()), ("1", 1));
     assert!(refused(&answer)[0].message.contains("older than the controller"));

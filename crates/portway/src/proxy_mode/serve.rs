@@ -1,6 +1,6 @@
 //! Serving what the controller says, and telling what came of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use portway_proxy::snapshot::Binding;
 use portway_proxy::{Proxy, Snapshot};
 use portway_translate::Statuses;
 use portway_xds::client::{RefusedByProxy, Source};
-use portway_xds::{Report, Update};
+use portway_xds::{Refusal, Report, Update};
 
 use super::compile::{Addresses, Compiled, compile, of_listeners};
 use crate::admin::AdminState;
@@ -35,6 +35,8 @@ pub(super) struct ServedGateway {
     /// Since when it is served.
     since: Timestamp,
     compiled: Option<Compiled>,
+    /// What was refused before it came here.
+    not_in_update: Vec<Refusal>,
     /// Sockets that the system refused, and the listeners that lack them.
     refused_sockets: Vec<Binding>,
     without_socket: Vec<RefusedByProxy>,
@@ -51,6 +53,7 @@ impl ServedGateway {
             revision: Revision::default(),
             since: Timestamp::UNIX_EPOCH,
             compiled: None,
+            not_in_update: Vec::new(),
             refused_sockets: Vec::new(),
             without_socket: Vec::new(),
         }
@@ -58,8 +61,9 @@ impl ServedGateway {
 
     /// Serves an update from now on.
     pub(super) async fn apply(&mut self, update: Update, now: Timestamp) -> Report {
-        let Update { serial, revision, configuration, source } = update;
-        let before = self.refused();
+        let Update { serial, revision, configuration, refused, source } = update;
+        let before = self.problems();
+        self.not_in_update = refused;
         (self.serial, self.revision, self.since) = (serial, revision, now);
         let compiled = match self.compiled.take() {
             // A new number alone, as after a restart of the controller.
@@ -83,7 +87,7 @@ impl ServedGateway {
 
     /// Tries again to open the sockets that the system refused.
     pub(super) async fn open_again(&mut self) -> Report {
-        let before = self.refused();
+        let before = self.problems();
         let applied = self.proxy.apply(self.proxy.snapshot()).await;
         self.note(applied);
         self.tell(&before)
@@ -105,10 +109,17 @@ impl ServedGateway {
         compiled.chain(&self.without_socket).cloned().collect()
     }
 
+    /// All that is refused, by whomever, with whether it is known that a version before serves on.
+    fn problems(&self) -> BTreeMap<Refusal, bool> {
+        let not_in_update = self.not_in_update.iter().map(|refusal| (refusal.clone(), false));
+        let refused = self.refused().into_iter().map(|it| (it.refusal, it.keeps_last_good));
+        not_in_update.chain(refused).collect()
+    }
+
     /// Tells everybody what is served and what is refused. `before`: what was refused before.
-    fn tell(&self, before: &[RefusedByProxy]) -> Report {
-        let refused = self.refused();
-        log_refusals(before, &refused);
+    fn tell(&self, before: &BTreeMap<Refusal, bool>) -> Report {
+        let problems = self.problems();
+        log_refusals(before, &problems);
         let snapshot = self.compiled.iter().map(|compiled| Arc::clone(&compiled.snapshot));
         self.admin.publish(Arc::new(Published {
             revision: self.revision,
@@ -116,10 +127,10 @@ impl ServedGateway {
             gateways: snapshot.collect(),
             refused_sockets: self.refused_sockets.clone(),
             statuses: Statuses::default(),
-            issues: issues(&refused),
+            issues: problems.keys().map(issue).collect(),
             refused: Vec::new(),
         }));
-        Report { serial: self.serial, refused }
+        Report { serial: self.serial, refused: self.refused() }
     }
 }
 
@@ -148,35 +159,31 @@ fn log(revision: Revision, source: Source, before: Option<&Compiled>, after: &Co
 }
 
 /// Logs what is newly refused, and that something is no longer.
-fn log_refusals(before: &[RefusedByProxy], after: &[RefusedByProxy]) {
-    let new: Vec<_> = after.iter().filter(|it| !before.contains(it)).collect();
-    for it in new.iter().take(LOGGED_REFUSALS) {
-        let serves_on = if it.keeps_last_good { "; its last good version serves on" } else { "" };
-        tracing::error!("{} is refused: {}{serves_on}", it.refusal.key, it.refusal.message);
+fn log_refusals(before: &BTreeMap<Refusal, bool>, after: &BTreeMap<Refusal, bool>) {
+    let new: Vec<_> = after.iter().filter(|(refusal, _)| !before.contains_key(refusal)).collect();
+    for (Refusal { key, message }, keeps_last_good) in new.iter().take(LOGGED_REFUSALS) {
+        let serves_on = if **keeps_last_good { "; its last good version serves on" } else { "" };
+        tracing::error!("{key} is refused: {message}{serves_on}");
     }
     if let Some(more) = new.len().checked_sub(LOGGED_REFUSALS).filter(|more| *more > 0) {
         tracing::error!("{} refused; /status shows them", counted(more, "more resource"));
     }
-    let keys: BTreeSet<_> = after.iter().map(|it| &it.refusal.key).collect();
+    let keys: BTreeSet<_> = after.keys().map(|refusal| &refusal.key).collect();
     let mended: BTreeSet<_> =
-        before.iter().map(|it| &it.refusal.key).filter(|key| !keys.contains(key)).collect();
+        before.keys().map(|refusal| &refusal.key).filter(|key| !keys.contains(key)).collect();
     for key in mended.into_iter().take(LOGGED_REFUSALS) {
         tracing::info!("{key} is no longer refused");
     }
 }
 
-fn issues(refused: &[RefusedByProxy]) -> Vec<Issue> {
-    let issue = |it: &RefusedByProxy| Issue {
+fn issue(refusal: &Refusal) -> Issue {
+    Issue {
         severity: Severity::Error,
         position: None,
         code: "refused".to_owned(),
-        object: Some(it.refusal.key.to_string()),
+        object: Some(refusal.key.to_string()),
         field: None,
-        message: it.refusal.message.clone(),
+        message: refusal.message.clone(),
         help: None,
-    };
-    let mut issues: Vec<_> = refused.iter().map(issue).collect();
-    issues.sort();
-    issues.dedup();
-    issues
+    }
 }

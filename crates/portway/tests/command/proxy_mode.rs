@@ -115,6 +115,11 @@ fn a_route_that_cannot_be_compiled_keeps_its_last_good_version() {
     // The route as it was, and the endpoints as they are.
     assert_eq!(get(&proxy, PORT), (200, "other".to_owned()));
     eventually("the message", || proxy.stderr().contains("its last good version serves on").then_some(()));
+    // It is still refused when something else has changed.
+    controller.publisher.publish_endpoints(&std::sync::Arc::new(endpoints(backend("third"))));
+    eventually("the third endpoint", || (get(&proxy, PORT).1 == "third").then_some(()));
+    assert_eq!(proxy.status()["problems"].as_array().unwrap().len(), 1);
+    assert!(!proxy.stderr().contains("no longer refused"), "{}", proxy.stderr());
 
     // So it is after a restart, for the good version is what was saved.
     proxy.signal("TERM");
@@ -122,7 +127,7 @@ fn a_route_that_cannot_be_compiled_keeps_its_last_good_version() {
     let mut proxy = controller.proxy(&[]);
     proxy.until_ready();
     controller.until(|it| it.has_reached(revision) && it.refused.len() == 1);
-    assert_eq!(get(&proxy, PORT), (200, "other".to_owned()));
+    assert_eq!(get(&proxy, PORT), (200, "third".to_owned()));
 
     controller.publish(&configuration(&[PORT], all(), backend("mended")));
     controller.until(|it| it.refused.is_empty());
