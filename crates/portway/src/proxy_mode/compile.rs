@@ -139,3 +139,6 @@ fn refusal(refused: &Refused, configuration: &Configuration) -> Refusal {
     };
     Refusal::new(key, refused.to_string())
 }
+
+#[cfg(test)]
+mod tests;

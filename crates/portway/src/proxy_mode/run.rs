@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use portway_proxy::Proxy;
@@ -19,6 +20,9 @@ use crate::admin::{AdminServer, AdminState};
 use crate::cli::ProxyArgs;
 use crate::standalone::signals::{Asked, Signals};
 use crate::standalone::{OPEN_AGAIN, drain};
+
+/// How long there must be no update before memory is given back, which takes milliseconds.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(2);
 
 /// Serves until a signal asks to end.
 ///
@@ -76,9 +80,19 @@ async fn serve(args: ProxyArgs) -> Result<(), StartError> {
 /// Serves what the controller says until `end` resolves.
 async fn follow(client: &mut Client, gateway: &mut ServedGateway, end: impl Future<Output = ()>) {
     let mut end = std::pin::pin!(end);
+    let mut has_worked = false;
     loop {
         let report = tokio::select! {
-            update = client.next() => gateway.apply(update, Timestamp::now()).await,
+            update = client.next() => {
+                has_worked = true;
+                gateway.apply(update, Timestamp::now()).await
+            }
+            // Reading and compiling takes several times the memory of what comes of it.
+            () = sleep(GIVE_BACK_AFTER), if has_worked => {
+                has_worked = false;
+                portway_allocator::give_back();
+                continue;
+            }
             () = sleep(OPEN_AGAIN), if gateway.has_refused_sockets() => gateway.open_again().await,
             () = &mut end => return,
         };
