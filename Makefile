@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-all bench fmt examples man advisories setup cluster cluster-down conformance
+.PHONY: help run check test test-all bench fmt examples man advisories setup cluster cluster-down conformance manifest
 
 ENV := . tools/env.sh;
 # What `make run` serves, and how far from their own numbers its ports are opened.
@@ -59,6 +59,10 @@ conformance: ## The official Gateway API conformance suite on a cluster of its o
 	@$(ENV) tools/setup cluster; \
 	cargo build --release --bin portway; \
 	testbed/conformance $(if $(RUN),--run $(RUN)) $(if $(KEEP),--keep) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+manifest: ## deploy/portway.yaml out of the Helm chart
+	@$(ENV) tools/setup cluster; \
+	tools/manifest
 
 man: ## Man pages and shell completions, to share/ in the target folder
 	@$(ENV) cargo build --quiet --bin portway; \

@@ -1,4 +1,4 @@
-//! The types against the schema of the CRDs of Gateway API v1.7.0, both channels.
+//! The types against the schema of the CRDs of Gateway API v1.7.0, both channels, and of Portway's own.
 //!
 //! For each kind and each version that is served, objects are made out of the schema with every field
 //! set, one for each value of every enumeration. Reading one must ignore no field, and writing it again
@@ -19,7 +19,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use portway_api::address_pool::AddressPoolSpec;
 use portway_api::manifest::{self, Source};
+use portway_api::portway_parameters::PortwayParametersSpec;
 use portway_api::resource::{Resource, Spec};
 use portway_api::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
@@ -55,12 +57,27 @@ fn crd_directory() -> PathBuf {
 fn crds(channel: &str) -> &'static [Value] {
     static STANDARD: LazyLock<Vec<Value>> = LazyLock::new(|| read_crds("standard"));
     static EXPERIMENTAL: LazyLock<Vec<Value>> = LazyLock::new(|| read_crds("experimental"));
-    if channel == "standard" { &STANDARD } else { &EXPERIMENTAL }
+    static OWN: LazyLock<Vec<Value>> = LazyLock::new(|| read_directory(&own_directory()));
+    match channel {
+        "standard" => &STANDARD,
+        "own" => &OWN,
+        _ => &EXPERIMENTAL,
+    }
 }
 
 fn read_crds(channel: &str) -> Vec<Value> {
-    let directory = crd_directory().join(channel);
-    let entries = std::fs::read_dir(&directory).unwrap_or_else(|error| {
+    let crds = read_directory(&crd_directory().join(channel));
+    assert!(crds.len() >= 10, "only {} CRDs of channel {channel}", crds.len());
+    crds
+}
+
+/// The CRDs of Portway's own kinds, as the Helm chart installs them.
+fn own_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/helm/portway/crds")
+}
+
+fn read_directory(directory: &Path) -> Vec<Value> {
+    let entries = std::fs::read_dir(directory).unwrap_or_else(|error| {
         panic!(
             "{}: {error}: `make setup` brings the CRDs; PORTWAY_CRDS says where they are",
             directory.display()
@@ -78,7 +95,6 @@ fn read_crds(channel: &str) -> Vec<Value> {
         let documents = parsed.documents.into_iter().map(|document| document.value);
         crds.extend(documents.filter(|value| value["kind"] == "CustomResourceDefinition"));
     }
-    assert!(crds.len() >= 10, "only {} CRDs in {}", crds.len(), directory.display());
     crds
 }
 
@@ -94,9 +110,12 @@ fn sample(schema: &Value, choice: usize) -> Value {
                 Value::Object(fields.collect())
             }
             (None, Some(values)) => json!({ "key": sample(values, choice) }),
+            // Anything may stand there, so nothing can be told of it.
+            (None, None) if schema["x-kubernetes-preserve-unknown-fields"] == true => json!({}),
             (None, None) => json!({ "name": "sample" }),
         },
         Some("array") => json!([sample(&schema["items"], choice)]),
+        None if schema["x-kubernetes-int-or-string"] == true => json!("1"),
         Some("integer") => schema.get("minimum").cloned().unwrap_or(json!(1)),
         Some("boolean") => json!(true),
         Some("string") if schema["format"] == "date-time" => json!("2026-01-01T00:00:00Z"),
@@ -130,24 +149,32 @@ fn check_kind<S: Spec>(channel: &str) {
     let crds = crds(channel);
     let crd = crds.iter().find(|crd| crd["spec"]["names"]["kind"] == S::KIND);
     let crd = crd.unwrap_or_else(|| panic!("{channel} has no {}", S::KIND));
-    assert_eq!(crd["spec"]["group"], S::GROUP);
-    let versions = crd["spec"]["versions"].as_array().unwrap();
-    let served: BTreeSet<&str> = versions
-        .iter()
-        .filter(|version| version["served"] == true)
-        .map(|version| version["name"].as_str().unwrap())
-        .collect();
-    if channel == "experimental" {
-        assert_eq!(served, S::VERSIONS.iter().copied().collect(), "versions of {} that are served", S::KIND);
+    if channel != "standard" {
+        assert_eq!(
+            served(crd),
+            S::VERSIONS.iter().copied().collect(),
+            "versions of {} that are served",
+            S::KIND
+        );
     }
-    for version in versions {
+    check_crd::<S>(channel, crd);
+}
+
+fn served(crd: &Value) -> BTreeSet<&str> {
+    let versions = crd["spec"]["versions"].as_array().unwrap().iter();
+    versions.filter(|version| version["served"] == true).map(|it| it["name"].as_str().unwrap()).collect()
+}
+
+fn check_crd<S: Spec>(context: &str, crd: &Value) {
+    assert_eq!(crd["spec"]["group"], S::GROUP);
+    for version in crd["spec"]["versions"].as_array().unwrap() {
         let name = version["name"].as_str().unwrap();
         let schema = &version["schema"]["openAPIV3Schema"];
         for choice in 0..choices(schema) {
             let mut object = sample(schema, choice);
             object["apiVersion"] = json!(format!("{}/{name}", S::GROUP));
             object["kind"] = json!(S::KIND);
-            check::<Resource<S>>(&format!("{channel} {} {name}", S::KIND), &object);
+            check::<Resource<S>>(&format!("{context} {} {name}", S::KIND), &object);
         }
     }
 }
@@ -191,6 +218,56 @@ kinds! {
     udp_route: UdpRoute,
     reference_grant: ReferenceGrant,
     backend_tls_policy: BackendTlsPolicy,
+}
+
+#[test]
+fn portway_parameters() {
+    check_kind::<PortwayParametersSpec>("own");
+}
+
+#[test]
+fn address_pool() {
+    check_kind::<AddressPoolSpec>("own");
+}
+
+/// The other way round: what the types can hold, the schema lets through.
+#[test]
+fn the_schema_has_each_field_of_portways_own_kinds() {
+    assert_eq!(crds("own").len(), 2);
+    let fields = |kind: &str| {
+        let crd = crds("own").iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap();
+        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        schema["properties"]["spec"]["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    let full: PortwayParametersSpec = serde_json::from_value(json!({
+        "replicas": 1, "autoscaling": {"maxReplicas": 1}, "resources": {}, "service": {}, "placement": {}, "hostNetwork": true,
+        "accessLog": "Off", "telemetry": {}, "trustedHops": 1, "podTemplate": {},
+    }))
+    .unwrap();
+    // Without `..`, so that a new field does not pass by here.
+    let PortwayParametersSpec {
+        replicas: _,
+        autoscaling: _,
+        resources: _,
+        service: _,
+        placement: _,
+        host_network: _,
+        access_log: _,
+        telemetry: _,
+        trusted_hops: _,
+        pod_template: _,
+    } = &full;
+    let written = serde_json::to_value(&full).unwrap();
+    assert_eq!(fields("PortwayParameters"), written.as_object().unwrap().keys().cloned().collect());
+    assert_eq!(
+        fields("AddressPool"),
+        ["addresses", "autoAssign", "gatewaySelector"].map(str::to_owned).into()
+    );
 }
 
 #[test]
