@@ -24,7 +24,8 @@ pub struct Limits {
     /// How far the revision of a proxy may be beyond the controller's for the controller to go on from there. It begins
     /// with the milliseconds since 1970, so this is how far the clock of the controller before may have been ahead.
     pub revision_lead: u64,
-    /// For the token to be verified and the first requests to arrive; for a proxy, for its stream to be accepted.
+    /// For the token to be verified, and for the first requests to arrive; a connection without a verified token is
+    /// closed then. For a proxy, for its stream to be accepted.
     pub admission_timeout: Duration,
     /// How long a connection is silent before each side asks whether the other is there.
     pub keepalive_interval: Duration,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -113,12 +114,25 @@ async fn connection<A: Authenticate>(
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .keep_alive_interval(limits.keepalive_interval)
         .keep_alive_timeout(limits.keepalive_timeout);
+    let is_admitted = Arc::new(AtomicBool::new(false));
     let answer = |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(request, &shared.0, &shared.1).await) }
+        let (shared, is_admitted) = (Arc::clone(&shared), Arc::clone(&is_admitted));
+        async move { Ok::<_, Infallible>(answer(request, &shared.0, &shared.1, &is_admitted).await) }
     };
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await {
-        tracing::debug!("the connection of a proxy broke: {error}");
+    // Without this, whoever reaches the port could take all places with connections that say nothing.
+    let must_be_admitted = async {
+        tokio::time::sleep(limits.admission_timeout).await;
+        if is_admitted.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = builder.serve_connection(TokioIo::new(stream), service_fn(answer)) => {
+            if let Err(error) = ended {
+                tracing::debug!("the connection of a proxy broke: {error}");
+            }
+        }
+        () = must_be_admitted => tracing::debug!("a connection without a stream is closed"),
     }
 }
 
@@ -126,6 +140,7 @@ async fn answer<A: Authenticate>(
     request: http::Request<Incoming>,
     server: &Server<A>,
     turned_away: &TurnedAway,
+    is_admitted: &AtomicBool,
 ) -> http::Response<Body> {
     if request.uri().path() != METHOD {
         return Status::unimplemented("the one method is DeltaAggregatedResources").into_http();
@@ -138,6 +153,7 @@ async fn answer<A: Authenticate>(
     };
     match admitted {
         Ok((identity, gateway)) => {
+            is_admitted.store(true, Ordering::Relaxed);
             let codec = ProstCodec::<DeltaDiscoveryResponse, DeltaDiscoveryRequest>::default();
             let mut grpc = tonic::server::Grpc::new(codec)
                 .max_decoding_message_size(limits.message_bytes)

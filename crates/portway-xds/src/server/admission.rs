@@ -15,7 +15,7 @@ pub struct Identity {
     pub namespace: Arc<str>,
     /// The ServiceAccount.
     pub service_account: Arc<str>,
-    /// The pod that the token is bound to.
+    /// The pod that the token is bound to: `authentication.kubernetes.io/pod-name` in the answer to a TokenReview.
     pub pod: Arc<str>,
 }
 

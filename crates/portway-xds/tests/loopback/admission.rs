@@ -1,13 +1,17 @@
 //! Who is let in, and how the server shows who it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use portway_config::NamespacedName;
-use portway_xds::{Client, ClientOptions};
+use portway_config::{NamespacedName, Revision};
+use portway_xds::{Client, ClientOptions, Limits, ResourceType};
+use tokio::time::timeout;
 
 use crate::configurations::{configuration, endpoints, only};
 use crate::pki::Authority;
-use crate::stack::{Proxy, Stack};
+use crate::raw::{self, RawProxy};
+use crate::stack::{Proxy, SOON, Stack};
 
 #[tokio::test]
 async fn a_wrong_token_gets_nothing() {
@@ -84,6 +88,22 @@ async fn a_rotated_certificate_breaks_no_stream() {
     stack.client("pod-2").take().await;
     assert!(stack.tls.replace(b"", b"").is_err());
     stack.client("pod-3").take().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let limits = Limits { admission_timeout: Duration::from_millis(200), ..Limits::default() };
+    let stack = Stack::start_with(limits).await;
+    stack.publisher.publish(&only(configuration(1)));
+    let (_silent, connection) = raw::connect(&stack).await;
+    let mut proxy = RawProxy::connect(&stack, "pod-1", &ResourceType::ALL, HashMap::new()).await;
+    let group = proxy.group().await;
+    // That it was closed is all that counts; as it was without a word, it may be an error.
+    let _ = timeout(SOON, connection).await.expect("it is closed");
+    // One with a stream lives on.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    proxy.acknowledge(&group).await;
+    stack.until_reached("pod-1", Revision(1000)).await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tonic::body::Body;
@@ -47,6 +48,21 @@ pub(crate) struct RawProxy {
     pub(crate) responses: Streaming<DeltaDiscoveryResponse>,
 }
 
+/// A connection to the server, and the task that it runs in.
+pub(crate) async fn connect(stack: &Stack) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(stack.authority.certificate_pem.as_bytes()).unwrap();
+    roots.add(ca).unwrap();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(stack.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let (service, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    (service, tokio::spawn(connection))
+}
+
 impl RawProxy {
     /// Connects as a pod of the Gateway of all tests, and subscribes to types.
     pub(crate) async fn connect(
@@ -55,18 +71,7 @@ impl RawProxy {
         types: &[ResourceType],
         mut has: HashMap<ResourceType, HashMap<String, String>>,
     ) -> Self {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(stack.authority.certificate_pem.as_bytes()).unwrap();
-        roots.add(ca).unwrap();
-        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let stream = TcpStream::connect(stack.address).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-        let (service, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-
+        let (service, _) = connect(stack).await;
         let (requests, queued) = mpsc::channel(64);
         let mut grpc =
             tonic::client::Grpc::with_origin(Service(service), "https://localhost".parse().unwrap());
