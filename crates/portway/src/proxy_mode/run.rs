@@ -117,8 +117,8 @@ fn addresses(bind: &[IpAddr]) -> Vec<IpAddr> {
 fn client_options(args: ProxyArgs) -> ClientOptions {
     ClientOptions {
         gateway: args.gateway,
-        // Of a pod, its name.
-        pod: std::env::var("HOSTNAME").unwrap_or_default(),
+        // The pods that the controller makes have it; elsewhere the host's name is good enough for a log.
+        pod: ["POD_NAME", "HOSTNAME"].iter().find_map(|it| std::env::var(it).ok()).unwrap_or_default(),
         controller: args.controller,
         ca_file: args.controller_ca,
         token_file: args.token_file,
