@@ -5,12 +5,19 @@ use portway_api::ObjectKey;
 
 use super::kind::Kind;
 
+/// How RBAC says no: `User "…" cannot patch resource "…"`. Webhooks, quotas and namespaces that are being deleted answer
+/// with the same status, and no permission would help.
+const LACKS_PERMISSION: &str = "\" cannot ";
+
+/// How the API server begins when a value is of the wrong type for its field. It answers with the status 500.
+const MALFORMED: &str = "failed to create typed patch object";
+
 /// Why something was not provisioned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProvisionError {
     /// The controller may not.
     #[error(
-        "{kind} {key} cannot be {verb}: the controller's ServiceAccount lacks the permission `{verb}` on {plural} in API \
+        "{kind} {key} cannot be written: the controller's ServiceAccount lacks the permission `{verb}` on {plural} in API \
          group `{group}`: {message}", kind = kind.as_str(), plural = resource, group = kind.group()
     )]
     Forbidden {
@@ -21,7 +28,7 @@ pub enum ProvisionError {
         /// The object.
         key: ObjectKey,
         /// The permission.
-        verb: &'static str,
+        verb: String,
         /// What the API server says.
         message: String,
     },
@@ -68,22 +75,76 @@ impl ProvisionError {
         error: Error,
     ) -> Self {
         let key = key.clone();
-        match error {
-            Error::Api(status) if status.code == 403 && !status.message.contains("quota") => {
-                let resource = format!("{}{subresource}", kind.plural());
-                Self::Forbidden { kind, resource, key, verb, message: status.message.clone() }
-            }
-            Error::Api(status)
-                if matches!(status.code, 400..=499) && !matches!(status.code, 408 | 409 | 429) =>
-            {
-                Self::Refused { kind, key, message: status.message.clone() }
-            }
-            error => Self::Unavailable { kind, key, error: error.to_string() },
+        let Error::Api(status) = error else {
+            return Self::Unavailable { kind, key, error: error.to_string() };
+        };
+        let (code, message) = (status.code, status.message);
+        if code == 403 && message.contains(LACKS_PERMISSION) {
+            let resource = format!("{}{subresource}", kind.plural());
+            // An apply that makes an object needs `create` too, and only the answer tells which of them is missing.
+            let named = message.split_once(LACKS_PERMISSION).and_then(|(_, rest)| rest.split(' ').next());
+            let verb = named.unwrap_or(verb).to_owned();
+            Self::Forbidden { kind, resource, key, verb, message }
+        } else if message.starts_with(MALFORMED)
+            || (matches!(code, 400..=499) && !matches!(code, 408 | 409 | 429))
+        {
+            Self::Refused { kind, key, message }
+        } else {
+            Self::Unavailable { kind, key, error: message }
         }
     }
 
     /// Whether the same may well succeed soon though nobody does anything.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn told(code: u16, message: &str) -> (bool, String) {
+        let status = Status { code, message: message.to_owned(), ..Status::default() };
+        let key = ObjectKey::new("infra", "edge-portway");
+        let error =
+            ProvisionError::new(Kind::Service, &key, "patch", "/status", Error::Api(Box::new(status)));
+        (error.is_transient(), error.to_string())
+    }
+
+    #[test]
+    fn tells_a_missing_permission_from_other_refusals() {
+        let rbac = "services \"edge-portway\" is forbidden: User \"system:serviceaccount:portway-system:portway-controller\" \
+                    cannot patch resource \"services/status\" in API group \"\" in the namespace \"infra\"";
+        assert_eq!(
+            told(403, rbac),
+            (
+                false,
+                format!(
+                    "Service infra/edge-portway cannot be written: the controller's ServiceAccount lacks the permission `patch` on \
+                 services/status in API group ``: {rbac}"
+                )
+            )
+        );
+        assert!(told(403, &rbac.replace("patch", "create")).1.contains("lacks the permission `create`"));
+        for (code, message) in [
+            (403, "unable to create new content in namespace infra because it is being terminated"),
+            (403, "exceeded quota: few"),
+            (400, "admission webhook \"w\" denied the request"),
+            (422, "spec.ports: Invalid value"),
+            (
+                500,
+                "failed to create typed patch object (infra/edge-portway; v1, Kind=Service): expected string",
+            ),
+        ] {
+            let refused = format!("the API server refuses Service infra/edge-portway: {message}");
+            assert_eq!(told(code, message), (false, refused));
+        }
+        for code in [409, 429, 500, 503] {
+            let later = "Service infra/edge-portway is not written yet: try later".to_owned();
+            assert_eq!(told(code, "try later"), (true, later));
+        }
     }
 }
