@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ class Report:
 
     def faults(self) -> list[str]:
         """Why this is no success, a sentence each."""
-        found = [f"{test} fails ({line.profile}, {line.level})" for line in self.lines for test in line.failed]
-        found += [f"{test} is skipped ({line.profile}, {line.level})" for line in self.lines for test in line.skipped]
+        found = [f"{test} fails ({places})" for test, places in self._places(lambda line: line.failed).items()]
+        found += [f"{test} is skipped ({places})" for test, places in self._places(lambda line: line.skipped).items()]
         found += [f"the feature {feature} is not supported" for feature in self.unsupported]
         run = {(line.profile, line.level) for line in self.lines if line.passed or line.failed}
         found += [
@@ -55,6 +55,14 @@ class Report:
             if (profile, level) not in run
         ]
         return found
+
+    def _places(self, tests: Callable[[Line], list[str]]) -> dict[str, str]:
+        """The profiles of each of these tests; most are in several."""
+        found: dict[str, list[str]] = {}
+        for line in self.lines:
+            for test in tests(line):
+                found.setdefault(test, []).append(f"{line.profile} {line.level}")
+        return {test: ", ".join(places) for test, places in found.items()}
 
     def table(self) -> str:
         rows = [f"{'profile':<14}{'level':<10}{'passed':>8}{'failed':>8}{'skipped':>9}"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import images, lifecycle, programs
-from .api import kubectl
+from .api import kubectl, kubectl_command
 from .layout import DEFAULT_NAME, ClusterError, Layout
 from .processes import in_namespace, run
 
@@ -51,22 +50,27 @@ def install(layout: Layout, build: Build, values: list[str], chart: Path = CHART
             done.result()
     if not (chart / "Chart.yaml").exists():
         raise ClusterError(f"there is no Helm chart at {chart}; CRDs and images are installed")
-    settings = [f"image.repository={REPOSITORY}", f"image.tag={build.tag()}", *values]
-    command = ["upgrade", "--install", "portway", str(chart), f"--namespace={NAMESPACE}", "--create-namespace"]
-    command += [argument for setting in settings for argument in ("--set", setting)]
-    helm(layout, *command, "--wait", "--timeout=120s")
-    kubectl(layout, "apply", "--filename=-", stdin=json.dumps(address_pool(layout)))
-
-
-def address_pool(layout: Layout) -> object:
-    """What Gateways get their addresses from: those that the client routes to the cluster."""
+    settings = [f"image.repository={REPOSITORY}", f"image.tag={build.tag()}"]
+    # What Gateways get their addresses from: those that the client routes to the cluster.
     addresses = layout.load_balancer_range
-    return {
-        "apiVersion": "portway.dev/v1alpha1",
-        "kind": "AddressPool",
-        "metadata": {"name": "testbed"},
-        "spec": {"addresses": [f"{addresses[1]}-{addresses[254]}"]},
-    }
+    settings += ["addressPools[0].name=testbed", f"addressPools[0].addresses[0]={addresses[1]}-{addresses[254]}"]
+    command = ["upgrade", "--install", "portway", str(chart), f"--namespace={NAMESPACE}", "--create-namespace"]
+    command += [argument for setting in [*settings, *values] for argument in ("--set", setting)]
+    try:
+        helm(layout, *command, "--wait", "--timeout=60s")
+    except ClusterError as error:
+        raise ClusterError(f"{error}\n{_pods_and_their_logs(layout)}") from error
+
+
+def _pods_and_their_logs(layout: Layout) -> str:
+    """What most likely tells why a chart's pods do not become ready."""
+    within = f"--namespace={NAMESPACE}"
+    questions = [
+        ["get", "pods", within, "--output=wide"],
+        ["logs", within, "--selector=app.kubernetes.io/name=portway", "--tail=5", "--prefix"],
+    ]
+    answers = [run(kubectl_command(layout, question)) for question in questions]
+    return "\n".join((answer.stdout + answer.stderr).strip() for answer in answers)
 
 
 def how_to_reach(layout: Layout) -> str:
