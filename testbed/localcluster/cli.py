@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "tell which components run")
     install = command("install", _install, "install Portway by its Helm chart, or another build of it")
     install.add_argument("--binary", type=Path, help="the program (that of `cargo build --release`)")
+    install.add_argument("--prepare", action="store_true", help="CRDs and images alone, for a controller outside")
     install.add_argument("--chart", type=Path, default=portway.CHART, help="the folder of a chart (ours)")
     install.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value for the chart")
     collect = command("logs", _logs, "collect the logs of all components and pods")
@@ -141,7 +142,10 @@ def _status(asked: argparse.Namespace) -> int:
 
 def _install(asked: argparse.Namespace) -> None:
     layout = _standing(asked)
-    portway.install(layout, portway.Build(asked.binary or portway.default_binary()), asked.set, asked.chart)
+    build = portway.Build(asked.binary or portway.default_binary())
+    if asked.prepare:
+        return portway.prepare(layout, build)
+    portway.install(layout, build, asked.set, asked.chart)
     print(portway.how_to_reach(layout))
 
 

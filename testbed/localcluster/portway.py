@@ -45,9 +45,7 @@ def version() -> str:
 
 def install(layout: Layout, build: Build, values: list[str], chart: Path = CHART) -> None:
     """Installs Portway, or brings it up to this build. `values` are further ones for the chart, as `key=value`."""
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(apply_crds, layout), pool.submit(load_images, layout, build)]:
-            done.result()
+    prepare(layout, build)
     if not (chart / "Chart.yaml").exists():
         raise ClusterError(f"there is no Helm chart at {chart}; CRDs and images are installed")
     settings = [f"image.repository={REPOSITORY}", f"image.tag={build.tag()}"]
@@ -92,12 +90,23 @@ The example, whose GatewayClass is another implementation's and has a name that 
 """
 
 
+def prepare(layout: Layout, build: Build) -> None:
+    """CRDs and images alone: all that a controller wants that runs outside of the cluster."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(apply_crds, layout), pool.submit(load_images, layout, build)]:
+            done.result()
+
+
 def apply_crds(layout: Layout) -> None:
-    """The Gateway API's, of the experimental channel. Too long for the annotation of a client-side apply."""
+    """The Gateway API's, of the experimental channel, and our own, which Helm would install but never update.
+
+    Some are too long for the annotation of a client-side apply.
+    """
     directory = programs.setting("PORTWAY_CRDS") / "experimental"
     files = sorted(str(path) for path in directory.glob("gateway.networking.*.yaml"))
     if not files:
         raise ClusterError(f"the CRDs of the Gateway API are not at {directory}: tools/setup test")
+    files += sorted(str(path) for path in (CHART / "crds").glob("*.yaml"))
     kubectl(layout, "apply", "--server-side", *(f"--filename={file}" for file in files))
     kubectl(layout, "wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=30s")
 
