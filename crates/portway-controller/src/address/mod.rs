@@ -6,7 +6,7 @@
 //! | of type LoadBalancer otherwise | what the load balancer gives |
 //! | of another type | its ClusterIPs; with proxies in the network of their nodes, the nodes' |
 //!
-//! [`assign`] decides, and does nothing: the decision goes to translation for the status, and to provisioning for the
+//! [`assign()`] decides, and does nothing: the decision goes to translation for the status, and to provisioning for the
 //! Service.
 
 mod allocation;

@@ -1,6 +1,6 @@
 //! The objects that serve a Gateway, and keeping them as they should be.
 //!
-//! [`desired`] says what there should be: a function of the Gateway, its parameters, its listeners and its addresses.
+//! [`desired()`] says what there should be: a function of the Gateway, its parameters, its listeners and its addresses.
 //! [`Applier`] brings the cluster there by server-side apply, where something of ours differs from it.
 
 mod apply;
