@@ -107,7 +107,7 @@ def apply_crds(layout: Layout) -> None:
     if not files:
         raise ClusterError(f"the CRDs of the Gateway API are not at {directory}: tools/setup test")
     files += sorted(str(path) for path in (CHART / "crds").glob("*.yaml"))
-    kubectl(layout, "apply", "--server-side", *(f"--filename={file}" for file in files))
+    kubectl(layout, "apply", "--server-side", "--force-conflicts", *(f"--filename={file}" for file in files))
     kubectl(layout, "wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=30s")
 
 
