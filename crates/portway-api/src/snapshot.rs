@@ -77,6 +77,35 @@ impl Snapshot {
         }
     }
 
+    /// Takes an object out. Returns whether it was there.
+    pub fn remove(&mut self, object: &ObjectRef) -> bool {
+        let name = &object.name;
+        let key = ObjectKey::new(object.namespace.clone().unwrap_or_default(), name.as_str());
+        match object.kind.as_str() {
+            "GatewayClass" => self.gateway_classes.remove(name).is_some(),
+            "Gateway" => self.gateways.remove(&key).is_some(),
+            "ListenerSet" => self.listener_sets.remove(&key).is_some(),
+            "HTTPRoute" => self.http_routes.remove(&key).is_some(),
+            "GRPCRoute" => self.grpc_routes.remove(&key).is_some(),
+            "TLSRoute" => self.tls_routes.remove(&key).is_some(),
+            "TCPRoute" => self.tcp_routes.remove(&key).is_some(),
+            "UDPRoute" => self.udp_routes.remove(&key).is_some(),
+            "ReferenceGrant" => self.reference_grants.remove(&key).is_some(),
+            "BackendTLSPolicy" => self.backend_tls_policies.remove(&key).is_some(),
+            "PortwayParameters" => self.portway_parameters.remove(&key).is_some(),
+            "AddressPool" => self.address_pools.remove(name).is_some(),
+            "Namespace" => self.namespaces.remove(name).is_some(),
+            "Service" => self.services.remove(&key).is_some(),
+            "Secret" => self.secrets.remove(&key).is_some(),
+            "ConfigMap" => self.config_maps.remove(&key).is_some(),
+            "ClusterTrustBundle" => self.cluster_trust_bundles.remove(name).is_some(),
+            "EndpointSlice" => self.endpoint_slices.remove(&key).is_some(),
+            "Endpoints" => self.endpoints.remove(&key).is_some(),
+            "Deployment" => self.deployments.remove(&key).is_some(),
+            _ => false,
+        }
+    }
+
     /// Takes over an object of another snapshot; the two share it. Returns whether it is there.
     pub fn share(&mut self, other: &Self, object: &ObjectRef) -> bool {
         fn take<K: Ord + Clone, T>(

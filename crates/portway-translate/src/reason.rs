@@ -20,6 +20,11 @@ macro_rules! words {
                     $(Self::$word => stringify!($word),)+
                 }
             }
+
+            /// Whether a word is one of these.
+            pub fn is_known(word: &str) -> bool {
+                [$(stringify!($word)),+].contains(&word)
+            }
         }
 
         impl fmt::Display for $name {
