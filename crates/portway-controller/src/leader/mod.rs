@@ -1,0 +1,105 @@
+//! Which of several controllers writes statuses, provisions, and feeds the proxies: the holder of a Lease.
+//!
+//! A holder that ends lets go of the Lease, and the others, who watch it, take it at once. One that dies loses it when
+//! it has not been renewed for its duration. Time is judged by the observer's own clock, since when it last saw the
+//! Lease change, never by the times that are written in it: clocks of machines differ.
+
+mod claim;
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::runtime::watcher::watch_object;
+use kube::{Client, Error};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use self::claim::{Claim, Move};
+
+/// How long a Lease holds without renewal.
+pub const LEASE_DURATION: Duration = Duration::from_secs(5);
+/// How often its holder renews it.
+pub const RENEWAL: Duration = Duration::from_millis(1500);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(3);
+
+/// Takes part in the election until `stop` turns true, then lets go of the Lease.
+pub async fn elect(
+    client: Client,
+    namespace: String,
+    name: String,
+    identity: String,
+    leads: watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let api: Api<Lease> = Api::namespaced(client, &namespace);
+    let mut seen = pin!(watch_object(api.clone(), &name));
+    let mut ticks = interval(RENEWAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let election = Election { api, namespace, name };
+    let mut claim = Claim::new(identity, LEASE_DURATION);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(event) = seen.next() => match event {
+                Ok(lease) => claim.observe(lease, Instant::now().into_std()),
+                Err(error) => { tracing::debug!("watch of the Lease: {error}"); continue }
+            },
+            _ = ticks.tick() => {}
+        }
+        if let Some(step) = claim.next(Instant::now().into_std(), jiff::Timestamp::now()) {
+            election.carry_out(step, &mut claim).await;
+        }
+        let now = claim.is_held(Instant::now().into_std());
+        leads.send_if_modified(|leads| std::mem::replace(leads, now) != now);
+    }
+    leads.send_replace(false);
+    if let Some(release) = claim.release(jiff::Timestamp::now()) {
+        election.carry_out(release, &mut claim).await;
+    }
+}
+
+struct Election {
+    api: Api<Lease>,
+    namespace: String,
+    name: String,
+}
+
+impl Election {
+    async fn carry_out(&self, step: Move, claim: &mut Claim) {
+        let request = async {
+            match step {
+                Move::Create(spec) => {
+                    let metadata = ObjectMeta {
+                        name: Some(self.name.clone()),
+                        namespace: Some(self.namespace.clone()),
+                        ..ObjectMeta::default()
+                    };
+                    let lease = Lease { metadata, spec: Some(spec) };
+                    self.api.create(&PostParams::default(), &lease).await
+                }
+                // The resource version in it makes the API server refuse all but the first.
+                Move::Replace(lease) => self.api.replace(&self.name, &PostParams::default(), &lease).await,
+            }
+        };
+        // Others may see the renewal before its answer is here; so our time begins with the request.
+        let begun = Instant::now().into_std();
+        match timeout(REQUEST, request).await {
+            Ok(Ok(lease)) => claim.observe(Some(lease), begun),
+            // Somebody was faster. The watch brings what there is now.
+            Ok(Err(Error::Api(status))) if matches!(status.code, 404 | 409) => {}
+            Ok(Err(Error::Api(status))) if status.code == 403 => tracing::error!(
+                "no election is possible: the controller's ServiceAccount lacks the permission `create, get, update, \
+                 watch` on leases in API group coordination.k8s.io: {}",
+                status.message
+            ),
+            Ok(Err(error)) => {
+                tracing::warn!("the Lease {}/{} cannot be written: {error}", self.namespace, self.name);
+            }
+            Err(_) => tracing::warn!("the API server does not answer; the Lease is not renewed"),
+        }
+    }
+}

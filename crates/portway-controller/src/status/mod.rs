@@ -1,0 +1,11 @@
+//! Statuses: what is to be written, and writing it.
+//!
+//! [`plan`] compares what translation says with what the objects carry, purely, and yields the writes
+//! that are missing. [`StatusWriter`] carries them out by server-side apply.
+
+mod merge;
+mod plan;
+mod write;
+
+pub use self::plan::{StatusPatch, plan};
+pub use self::write::{FIELD_MANAGER, StatusWriter};
