@@ -7,7 +7,23 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`address`] | which addresses a Gateway gets: pools, static ones |
+//! | [`leader`] | which of several controllers writes |
 //! | [`provision`] | the objects that serve a Gateway, and keeping them as they should be |
+//! | [`run`] | the life of a controller |
+//! | [`status`] | which statuses are to be written, and writing them |
+//! | [`stream`] | the configuration stream: who may have what, and how proxies find it |
+//! | [`watch`] | all objects as the API server has them |
 
 pub mod address;
+mod failure;
+pub mod leader;
+mod options;
 pub mod provision;
+mod reconcile;
+mod run;
+pub mod status;
+pub mod stream;
+pub mod watch;
+
+pub use options::ControllerOptions;
+pub use run::{Health, StartError, run};

@@ -3,6 +3,7 @@
 mod admin;
 mod check;
 mod cli;
+mod controller_mode;
 mod demo_backend;
 mod endpoints;
 mod explain;
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
         Command::Proxy(args) => {
             proxy_mode::run(args).map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS)
         }
+        Command::Controller(args) => controller_mode::run(args)
+            .map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Status(args) => status::run(&args),

@@ -26,9 +26,9 @@ pub use self::demand::Demand;
 pub use self::desired::{Desired, DesiredObject, desired};
 pub use self::error::ProvisionError;
 pub use self::kind::Kind;
-pub use self::live::Live;
+pub use self::live::{Live, LiveWatches};
 pub use self::port::{ServedPort, served_ports};
-pub use self::settings::ProvisionSettings;
+pub use self::settings::{ProvisionSettings, TOKEN_AUDIENCE};
 
 /// The entry of the ConfigMap that holds the controller's authority.
 const CA_FILE: &str = "ca.crt";

@@ -30,7 +30,7 @@ pub(super) const TERMINATION_GRACE: Duration = Duration::from_secs(60);
 /// The port of a proxy's health and metrics.
 pub(super) const ADMIN_PORT: u16 = 19901;
 /// The audience of the token that a proxy shows to the controller.
-pub(super) const TOKEN_AUDIENCE: &str = "portway";
+pub const TOKEN_AUDIENCE: &str = "portway";
 /// How long such a token is valid; kubelet renews it before that.
 pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 /// The user and group that a proxy runs as.

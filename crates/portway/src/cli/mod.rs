@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how it is explained.
 
+mod controller;
 mod explain;
 mod proxy;
 mod run;
@@ -11,6 +12,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+pub(crate) use self::controller::ControllerArgs;
 pub(crate) use self::explain::{AskedRequest, ExplainArgs};
 pub(crate) use self::proxy::ProxyArgs;
 pub(crate) use self::run::{AccessLog, RunArgs};
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Serve one Gateway as a controller says; what runs in the pods that it makes
     Proxy(ProxyArgs),
+    /// Control a cluster: watch its objects, write statuses, run proxies for its Gateways
+    Controller(ControllerArgs),
     /// Find every problem in manifests, with file, line and field
     Check(CheckArgs),
     /// Tell who would serve a request, and why nobody else

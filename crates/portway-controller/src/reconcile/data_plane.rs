@@ -1,0 +1,206 @@
+//! What the proxies of each Gateway have made of its configuration, told in the statuses.
+//!
+//! A status says what is served, so it waits for the proxies: while one that is ready has not answered, everything that
+//! is said of its Gateway and of the routes there is held back; after [`PATIENCE`] the Gateway says that it waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portway_api::core::{Condition, Time};
+use portway_api::listener::ListenerStatus;
+use portway_api::object::ObjectRef;
+use portway_api::{ObjectKey, Snapshot};
+use portway_config::{Configuration, ListenerKey, ListenerParent, NamespacedName, Revision, RouteKey};
+use portway_translate::Statuses;
+use portway_translate::backend::endpoints::SERVICE_NAME_LABEL;
+use portway_translate::reason::{ConditionType, Reason};
+use portway_xds::ResourceKey;
+use portway_xds::publisher::GatewayAcknowledgements;
+
+/// How long statuses wait for proxies before the Gateway says so.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Where the proxies of a Gateway stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// None is ready.
+    Absent,
+    /// Of all that are ready, these have not answered to the newest configuration.
+    Behind {
+        /// Names of pods.
+        pods: Vec<String>,
+        /// How many are ready.
+        ready: usize,
+    },
+    /// All that are ready have.
+    Current,
+}
+
+/// Where the proxies stand that are ready.
+pub(crate) fn standing(
+    ready: &[String],
+    revision: Revision,
+    acknowledgements: Option<&GatewayAcknowledgements>,
+) -> Standing {
+    if ready.is_empty() {
+        return Standing::Absent;
+    }
+    let has_reached =
+        |pod: &&String| acknowledgements.is_some_and(|it| it.have_reached(revision, [pod.as_str()]));
+    let pods: Vec<_> = ready.iter().filter(|pod| !has_reached(pod)).cloned().collect();
+    if pods.is_empty() { Standing::Current } else { Standing::Behind { pods, ready: ready.len() } }
+}
+
+/// The pods that are ready behind a Service, by its EndpointSlices.
+pub(crate) fn ready_pods(snapshot: &Snapshot, service: &ObjectKey) -> Vec<String> {
+    let is_of_service =
+        |labels: &BTreeMap<String, String>| labels.get(SERVICE_NAME_LABEL) == Some(&service.name);
+    let slices = snapshot.endpoint_slices.iter().filter(|(key, slice)| {
+        key.namespace == service.namespace && slice.metadata.labels.as_ref().is_some_and(is_of_service)
+    });
+    let endpoints = slices.flat_map(|(_, slice)| slice.endpoints.iter().flatten());
+    let ready = endpoints.filter(|it| it.conditions.as_ref().and_then(|it| it.ready) != Some(false));
+    let pods: BTreeSet<_> = ready.filter_map(|it| it.target_ref.as_ref()?.name.clone()).collect();
+    pods.into_iter().collect()
+}
+
+/// Brings the proxies' side into the statuses of one Gateway and of all that hangs on it.
+pub(crate) struct Telling<'a> {
+    pub(crate) statuses: &'a mut Statuses,
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) acknowledgements: Option<&'a GatewayAcknowledgements>,
+    pub(crate) now: Timestamp,
+}
+
+impl Telling<'_> {
+    /// Tells where the proxies stand, and which resources they refuse.
+    pub(crate) fn tell(&mut self, standing: &Standing) {
+        match standing {
+            Standing::Current => {}
+            Standing::Absent => self.pend("No proxy of the Gateway is ready yet."),
+            Standing::Behind { pods, ready } => {
+                let message = format!(
+                    "{} of {ready} proxies have not taken the newest configuration yet: {}.",
+                    pods.len(),
+                    pods.join(", ")
+                );
+                self.pend(&message);
+            }
+        }
+        self.tell_refusals();
+    }
+
+    /// Nothing of the Gateway is programmed yet.
+    fn pend(&mut self, message: &str) {
+        let (kind, reason, now) = (ConditionType::Programmed, Reason::Pending, self.now);
+        if let Some(status) = self.statuses.gateways.get_mut(&key(&self.configuration.gateway)) {
+            fail(&mut status.conditions, kind, reason, message, now);
+            for listener in &mut status.listeners {
+                fail(&mut listener.conditions, kind, reason, message, now);
+            }
+        }
+        for set in listener_sets(self.configuration) {
+            if let Some(status) = self.statuses.listener_sets.get_mut(&set) {
+                fail(&mut status.conditions, kind, reason, message, now);
+                for listener in &mut status.listeners {
+                    fail(&mut listener.conditions, kind, reason, message, now);
+                }
+            }
+        }
+    }
+
+    fn tell_refusals(&mut self) {
+        let proxies = self.acknowledgements.into_iter().flat_map(|it| &it.proxies);
+        let mut refusals = BTreeMap::<&ResourceKey, (String, usize)>::new();
+        for (pod, proxy) in proxies {
+            for (key, refused) in &proxy.refused {
+                let refusal = refusals
+                    .entry(key)
+                    .or_insert_with(|| (format!("Proxy {pod} refuses it: {}", refused.message), 0));
+                refusal.1 += 1;
+            }
+        }
+        for (resource, (message, _)) in refusals {
+            match resource {
+                ResourceKey::Listener(listener) => self.refuse_listener(listener, &message),
+                ResourceKey::Route(route) => self.refuse_route(route, &message),
+                // Whatever depends on these fails closed, and the proxy's log says so.
+                other => tracing::error!("Gateway {}: {other:?}: {message}", self.configuration.gateway),
+            }
+        }
+    }
+
+    fn refuse_listener(&mut self, listener: &ListenerKey, message: &str) {
+        let now = self.now;
+        let status = self.listener_status(listener);
+        if let Some(status) = status {
+            fail(&mut status.conditions, ConditionType::Programmed, Reason::Invalid, message, now);
+        }
+        let is_all = self.configuration.listeners.keys().all(|key| {
+            self.acknowledgements
+                .is_some_and(|it| it.refusals(&ResourceKey::Listener(key.clone())).next().is_some())
+        });
+        if is_all && let Some(status) = self.statuses.gateways.get_mut(&key(&self.configuration.gateway)) {
+            fail(&mut status.conditions, ConditionType::Programmed, Reason::Invalid, message, now);
+        }
+    }
+
+    fn refuse_route(&mut self, route: &RouteKey, message: &str) {
+        let status = self.statuses.routes.get_mut(&(route.kind, key(&route.name)));
+        for parent in status.into_iter().flat_map(|it| &mut it.parents) {
+            fail(
+                &mut parent.conditions,
+                ConditionType::Accepted,
+                Reason::UnsupportedValue,
+                message,
+                self.now,
+            );
+        }
+    }
+
+    fn listener_status(&mut self, listener: &ListenerKey) -> Option<&mut ListenerStatus> {
+        let listeners = match &listener.parent {
+            ListenerParent::Gateway(name) => &mut self.statuses.gateways.get_mut(&key(name))?.listeners,
+            ListenerParent::ListenerSet(name) => {
+                &mut self.statuses.listener_sets.get_mut(&key(name))?.listeners
+            }
+        };
+        listeners.iter_mut().find(|it| *it.name == *listener.name)
+    }
+}
+
+/// The objects whose statuses wait for the proxies of a Gateway.
+pub(crate) fn waiting(configuration: &Configuration) -> impl Iterator<Item = ObjectRef> + '_ {
+    let gateway = ObjectRef::namespaced("Gateway", &key(&configuration.gateway));
+    let sets = listener_sets(configuration).into_iter().map(|set| ObjectRef::namespaced("ListenerSet", &set));
+    let routes = configuration
+        .routes
+        .keys()
+        .map(|route| ObjectRef::namespaced(route.kind.as_str(), &key(&route.name)));
+    std::iter::once(gateway).chain(sets).chain(routes)
+}
+
+fn listener_sets(configuration: &Configuration) -> BTreeSet<ObjectKey> {
+    let sets = configuration.listeners.keys().filter_map(|listener| match &listener.parent {
+        ListenerParent::ListenerSet(name) => Some(key(name)),
+        ListenerParent::Gateway(_) => None,
+    });
+    sets.collect()
+}
+
+/// Sets a condition that is true to false. One that is false already has a better reason.
+fn fail(conditions: &mut [Condition], kind: ConditionType, reason: Reason, message: &str, now: Timestamp) {
+    let condition = conditions.iter_mut().find(|it| it.type_ == kind.as_str() && it.status == "True");
+    if let Some(condition) = condition {
+        condition.last_transition_time = Time(now);
+        condition.status = "False".to_owned();
+        condition.reason = reason.as_str().to_owned();
+        condition.message = message.to_owned();
+    }
+}
+
+/// The key of the API objects.
+pub(crate) fn key(name: &NamespacedName) -> ObjectKey {
+    ObjectKey::new(&*name.namespace, &*name.name)
+}

@@ -1,0 +1,14 @@
+//! The loop of the controller, in parts that do not wait for one another.
+//!
+//! | part | follows | does |
+//! | --- | --- | --- |
+//! | [`translation`] | the objects | translates, publishes to the proxies; endpoints by a short path |
+//! | [`statuses`] | what is published, what the proxies say | writes statuses |
+//! | [`provisioning`] | what is published | brings up and down what serves a Gateway |
+//! | [`events`] | what is found | tells it where `kubectl describe` shows it |
+
+pub(crate) mod data_plane;
+pub(crate) mod events;
+pub(crate) mod provisioning;
+pub(crate) mod statuses;
+pub(crate) mod translation;

@@ -1,0 +1,163 @@
+//! What serves each Gateway follows what is published, and is repaired where others change it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use portway_api::{Gateway, ObjectKey, Snapshot};
+use portway_config::NamespacedName;
+use portway_translate::{ClusterOptions, Controllers, Options, parameters};
+use portway_xds::Identity;
+use portway_xds::server::GatewayOf;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::data_plane::key;
+use super::translation::{Decisions, Published};
+use crate::address;
+use crate::options::ControllerOptions;
+use crate::provision::{
+    Applied, Applier, Demand, Live, LiveWatches, ProvisionSettings, desired, naming, served_ports,
+};
+
+/// Pause before what was refused is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Keeps what serves each Gateway as it should be, while this controller leads.
+pub(crate) struct Provisioner {
+    applier: Applier,
+    live: Live,
+    _watches: LiveWatches,
+    settings: ProvisionSettings,
+    /// What was logged of each Gateway last.
+    told: BTreeMap<ObjectKey, Applied>,
+}
+
+impl Provisioner {
+    pub(crate) fn new(client: &Client, options: &ControllerOptions, authority: &str) -> Self {
+        let (live, watches) = Live::start(client);
+        let settings = ProvisionSettings {
+            image: options.image.clone(),
+            image_pull_policy: options.image_pull_policy.clone(),
+            controller: format!(
+                "{}.{}.svc:{}",
+                options.service,
+                options.namespace,
+                options.stream_bind.port()
+            ),
+            controller_ca: authority.to_owned(),
+        };
+        let applier = Applier::new(client.clone(), live.clone());
+        Self { applier, live, _watches: watches, settings, told: BTreeMap::new() }
+    }
+
+    /// Follows, for ever.
+    pub(crate) async fn run(
+        mut self,
+        mut published: watch::Receiver<Option<Arc<Published>>>,
+        mut leads: watch::Receiver<bool>,
+    ) {
+        let mut live = self.live.subscribe();
+        let mut is_again = false;
+        loop {
+            let again = async { if is_again { sleep(RETRY).await } else { std::future::pending().await } };
+            let is_open = tokio::select! {
+                it = published.changed() => it.is_ok(),
+                it = live.changed() => it.is_ok(),
+                it = leads.changed() => it.is_ok(),
+                () = again => true,
+            };
+            if !is_open {
+                return;
+            }
+            if !*leads.borrow() || !self.live.is_complete() {
+                continue;
+            }
+            let current = published.borrow_and_update().clone();
+            live.mark_unchanged();
+            if let Some(current) = current {
+                is_again = !self.keep(&current).await;
+            }
+        }
+    }
+
+    /// Brings up what is missing and takes away what is too much; returns whether all could be done.
+    async fn keep(&mut self, published: &Published) -> bool {
+        let mut is_done = true;
+        for (name, gateway) in &published.snapshot.gateways {
+            let Some(status) = published.translation.statuses.gateways.get(name) else { continue };
+            let is_ours = !status.conditions.is_empty();
+            if !is_ours || gateway.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let applied = self.keep_gateway(published, name, gateway).await;
+            is_done &= applied.errors.is_empty();
+            self.tell(name, applied);
+        }
+        is_done
+    }
+
+    async fn keep_gateway(&self, published: &Published, name: &ObjectKey, gateway: &Gateway) -> Applied {
+        let configured = NamespacedName::new(name.namespace.as_str(), name.name.as_str());
+        // One that is not accepted keeps what it has: a mistake in its spec must not take its address away.
+        let Some(configuration) = published.configurations.get(&configured) else {
+            return Applied::default();
+        };
+        let decision = published.decisions.get(name).cloned().unwrap_or_default();
+        let parameters = parameters::merged(&published.snapshot, gateway);
+        let ports = served_ports(configuration);
+        let demand =
+            Demand { gateway, parameters: &parameters, ports: &ports, addressing: &decision.service };
+        self.applier.apply(gateway, &desired(&demand, &self.settings)).await
+    }
+
+    fn tell(&mut self, gateway: &ObjectKey, applied: Applied) {
+        let before = self.told.get(gateway).map(|it| it.errors.as_slice()).unwrap_or_default();
+        for error in applied.errors.iter().filter(|error| !before.contains(error)) {
+            tracing::error!("Gateway {gateway}: {error}");
+        }
+        if applied.written > 0 {
+            tracing::info!("Gateway {gateway}: {} of the objects that serve it are written", applied.written);
+        }
+        self.told.insert(gateway.clone(), applied);
+    }
+}
+
+/// The options of a translation, and the decisions on addresses that they are made of.
+pub(crate) fn translate_options(
+    controllers: Controllers,
+    trusted_hops: u8,
+) -> impl Fn(&Snapshot, Timestamp) -> (Options, Decisions) + Send + Sync + 'static {
+    move |snapshot, now| {
+        let decisions = address::assign(snapshot, &controllers);
+        let addresses = decisions.iter().map(|(key, it)| (key.clone(), it.outcomes.clone())).collect();
+        let options = Options {
+            controllers: controllers.clone(),
+            now,
+            implied_namespaces: false,
+            trusted_hops,
+            default_addresses: Vec::new(),
+            cluster: Some(ClusterOptions { addresses }),
+        };
+        (options, decisions)
+    }
+}
+
+/// Whose proxies an identity belongs to: the ServiceAccount of a Gateway's proxies has the name of all that serves it.
+pub(crate) fn gateway_of(published: watch::Receiver<Option<Arc<Published>>>) -> GatewayOf {
+    Arc::new(move |identity: &Identity| {
+        let published = published.borrow().clone()?;
+        let mut gateways =
+            published.configurations.keys().filter(|name| name.namespace == identity.namespace);
+        gateways
+            .find(|name| {
+                let gateway = published.snapshot.gateways.get(&key(name));
+                gateway.is_some_and(|it| {
+                    naming::name(it.name(), &it.spec.gateway_class_name) == *identity.service_account
+                })
+            })
+            .cloned()
+    })
+}

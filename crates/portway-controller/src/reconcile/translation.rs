@@ -1,0 +1,202 @@
+//! From objects to configurations: one translation for a burst of changes, and a short path for endpoints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portway_api::{ObjectKey, Snapshot};
+use portway_config::{Configuration, EndpointsKey, NamespacedName, Revision};
+use portway_translate::backend::EndpointsIndex;
+use portway_translate::{Options, Translation, translate};
+use portway_xds::Publisher;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep};
+
+use super::data_plane::key;
+use crate::address::Decision;
+use crate::watch::{Dirt, Store};
+
+/// How long a burst of changes is let grow before it is translated. `kubectl apply` of a directory sends one object
+/// after the other; endpoints do not wait.
+pub(crate) const BURST: Duration = Duration::from_millis(10);
+
+/// What is published, and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) translation: Translation,
+    pub(crate) configurations: BTreeMap<NamespacedName, Arc<Configuration>>,
+    /// What became of the addresses of each Gateway.
+    pub(crate) decisions: Decisions,
+    /// The objects that were translated.
+    pub(crate) snapshot: Snapshot,
+    /// What the proxies of each Gateway must have acknowledged.
+    pub(crate) revisions: BTreeMap<NamespacedName, Revision>,
+    pub(crate) since: Instant,
+}
+
+/// Translates and publishes whatever changes.
+pub(crate) struct Translator<O> {
+    pub(crate) store: Arc<Store>,
+    pub(crate) publisher: Publisher,
+    /// Makes the options of a translation of these objects at this moment, and with them the decisions on addresses.
+    pub(crate) options: O,
+    pub(crate) published: watch::Sender<Option<Arc<Published>>>,
+    /// Counts changes of statuses.
+    pub(crate) statuses: watch::Sender<u64>,
+}
+
+/// What became of the addresses of each Gateway.
+pub(crate) type Decisions = BTreeMap<ObjectKey, Decision>;
+
+/// A translation that is done.
+struct Done {
+    snapshot: Snapshot,
+    translation: Translation,
+    decisions: Decisions,
+    /// Services whose endpoints have changed since it began.
+    overtaken: BTreeSet<ObjectKey>,
+}
+
+/// A translation under way.
+struct Running {
+    task: JoinHandle<(Snapshot, Translation)>,
+    decisions: Decisions,
+    /// Services whose endpoints have changed since it began.
+    overtaken: BTreeSet<ObjectKey>,
+}
+
+impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
+    /// Follows the store, for ever.
+    pub(crate) async fn run(self) {
+        let mut changes = self.store.subscribe();
+        changes.mark_changed();
+        let mut running: Option<Running> = None;
+        let mut is_due = false;
+        loop {
+            tokio::select! {
+                changed = changes.changed() => {
+                    if changed.is_err() { return }
+                    // While one is under way the next burst grows by itself.
+                    if running.is_none() { sleep(BURST).await }
+                    changes.mark_unchanged();
+                    if let Some((snapshot, dirt)) = self.store.take() {
+                        self.publish_endpoints(&snapshot, &dirt);
+                        if let Some(running) = &mut running {
+                            running.overtaken.extend(dirt.endpoints);
+                        }
+                        is_due |= dirt.objects;
+                        if dirt.statuses { self.statuses.send_modify(|count| *count += 1) }
+                    }
+                }
+                done = finished(&mut running) => {
+                    if let Some(done) = done {
+                        self.publish(done);
+                    }
+                    running = None;
+                }
+            }
+            if is_due && running.is_none() {
+                is_due = false;
+                running = Some(self.begin());
+            }
+        }
+    }
+
+    fn begin(&self) -> Running {
+        let snapshot = self.store.snapshot();
+        let (options, decisions) = (self.options)(&snapshot, now());
+        let task = spawn_blocking(move || {
+            let translation = translate(&snapshot, &options);
+            (snapshot, translation)
+        });
+        Running { task, decisions, overtaken: BTreeSet::new() }
+    }
+
+    fn publish(&self, done: Done) {
+        let Done { snapshot, mut translation, decisions, overtaken } = done;
+        let mut configurations = BTreeMap::new();
+        for mut configuration in std::mem::take(&mut translation.configurations).into_values() {
+            if !overtaken.is_empty() {
+                renew_endpoints(&mut configuration, &self.store.snapshot(), &overtaken);
+            }
+            configurations.insert(configuration.gateway.clone(), Arc::new(configuration));
+        }
+        let revisions = self.publisher.publish(&configurations);
+        let before = self.published.borrow().as_ref().map(|it| (it.revisions.clone(), it.since));
+        // What is the same as before has been waited for already.
+        let since =
+            before.filter(|(before, _)| *before == revisions).map_or_else(Instant::now, |(_, since)| since);
+        let published = Published { translation, configurations, decisions, snapshot, revisions, since };
+        self.published.send_replace(Some(Arc::new(published)));
+    }
+
+    /// The short path.
+    fn publish_endpoints(&self, snapshot: &Snapshot, dirt: &Dirt) {
+        if dirt.endpoints.is_empty() {
+            return;
+        }
+        let Some(published) = self.published.borrow().clone() else { return };
+        let small = part(snapshot, &dirt.endpoints);
+        let index = EndpointsIndex::new(&small);
+        let keys: BTreeSet<&EndpointsKey> = published
+            .configurations
+            .values()
+            .flat_map(|it| it.endpoints.keys())
+            .filter(|it| dirt.endpoints.contains(&key(&it.service)))
+            .collect();
+        for key in keys {
+            self.publisher.publish_endpoints(&Arc::new(index.endpoints(key)));
+        }
+    }
+}
+
+/// What of a snapshot the endpoints of some Services depend on.
+fn part(snapshot: &Snapshot, services: &BTreeSet<ObjectKey>) -> Snapshot {
+    let mut part = Snapshot::default();
+    for service in services {
+        if let Some(object) = snapshot.services.get(service) {
+            part.services.insert(service.clone(), Arc::clone(object));
+        }
+    }
+    for (key, slice) in &snapshot.endpoint_slices {
+        if crate::watch::service_of(slice).is_some_and(|service| services.contains(&service)) {
+            part.endpoint_slices.insert(key.clone(), Arc::clone(slice));
+        }
+    }
+    part
+}
+
+/// Puts newer endpoints into a configuration: it was made before they changed.
+fn renew_endpoints(configuration: &mut Configuration, snapshot: &Snapshot, services: &BTreeSet<ObjectKey>) {
+    let small = part(snapshot, services);
+    let index = EndpointsIndex::new(&small);
+    for (name, endpoints) in &mut configuration.endpoints {
+        if services.contains(&key(&name.service)) {
+            *endpoints = Arc::new(index.endpoints(name));
+        }
+    }
+}
+
+/// Waits for a translation, if there is one.
+async fn finished(running: &mut Option<Running>) -> Option<Done> {
+    let Some(Running { task, decisions, overtaken }) = running else { return std::future::pending().await };
+    match task.await {
+        Ok((snapshot, translation)) => {
+            let (decisions, overtaken) = (std::mem::take(decisions), std::mem::take(overtaken));
+            Some(Done { snapshot, translation, decisions, overtaken })
+        }
+        Err(error) => {
+            // A defect of ours. What was published before serves on.
+            tracing::error!("translation has failed and changes nothing: {error}; please report this");
+            None
+        }
+    }
+}
+
+/// The API server keeps times of conditions in whole seconds; finer ones would always differ from what it has.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

@@ -1,0 +1,155 @@
+//! The life of a controller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use portway_translate::Controllers;
+use portway_xds::Publisher;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::leader;
+use crate::options::{ControllerOptions, LEASE};
+use crate::reconcile::events::EventTeller;
+use crate::reconcile::provisioning::{self, Provisioner};
+use crate::reconcile::statuses::StatusKeeper;
+use crate::reconcile::translation::Translator;
+use crate::status::StatusWriter;
+use crate::stream::{Authority, AuthorityError, StreamServer, first_revision};
+use crate::watch::{Store, Watches};
+
+/// Pause before something that the API server refused is tried again at start.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why a controller could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing tells where the API server is.
+    #[error("there is no way to the API server: {0}")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The stream's certificates.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+}
+
+/// What the outside may ask a running controller.
+#[derive(Clone, Debug)]
+pub struct Health {
+    store: Arc<Store>,
+    leads: watch::Receiver<bool>,
+}
+
+impl Health {
+    /// Kinds whose first list is not complete: until there is none, the controller does nothing.
+    pub fn awaited(&self) -> Vec<&'static str> {
+        self.store.awaited()
+    }
+
+    /// Whether this controller is the one that writes.
+    pub fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
+}
+
+/// Runs a controller until `stop` turns true. `started` is called when its state can be asked.
+///
+/// # Errors
+///
+/// It could not start.
+pub async fn run(
+    options: ControllerOptions,
+    mut stop: watch::Receiver<bool>,
+    started: impl FnOnce(Health),
+) -> Result<(), StartError> {
+    let client = Client::try_default().await.map_err(|error| StartError::Client(error.into()))?;
+    let options = Arc::new(options);
+    let store = Arc::new(Store::default());
+    let (leads, led) = watch::channel(false);
+    let watches = Watches::start(&client, &store);
+    started(Health { store: Arc::clone(&store), leads: led.clone() });
+    let authority = tokio::select! {
+        authority = authority(&client, &options.namespace) => Arc::new(authority?),
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
+    let parts = Parts { client: client.clone(), options: Arc::clone(&options), store, authority, leads: led };
+    let mut tasks = parts.start();
+    let identity = options.pod.clone();
+    leader::elect(client, options.namespace.clone(), LEASE.to_owned(), identity, leads, stop).await;
+    drop(watches);
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// What the parts of a controller share.
+struct Parts {
+    client: Client,
+    options: Arc<ControllerOptions>,
+    store: Arc<Store>,
+    authority: Arc<Authority>,
+    leads: watch::Receiver<bool>,
+}
+
+impl Parts {
+    fn start(self) -> JoinSet<()> {
+        let Self { client, options, store, authority, leads } = self;
+        let publisher = Publisher::new(first_revision(Timestamp::now()), Timestamp::now);
+        let (published, follow) = watch::channel(None);
+        let (statuses, follow_statuses) = watch::channel(0);
+        let mut tasks = JoinSet::new();
+        let controllers = Controllers::Named(options.controller_names.clone());
+        let provisioner = Provisioner::new(&client, &options, &authority.certificate);
+        let events = EventTeller::new(client.clone(), options.pod.clone());
+        tasks.spawn(events.run(follow.clone(), leads.clone()));
+        tasks.spawn(
+            StatusKeeper {
+                store: Arc::clone(&store),
+                controllers: controllers.clone(),
+                published: follow.clone(),
+                statuses: follow_statuses,
+                acknowledgements: publisher.acknowledgements(),
+                leads: leads.clone(),
+                writer: StatusWriter::new(client.clone(), Arc::clone(&store)),
+            }
+            .run(),
+        );
+        let translator = Translator {
+            store: Arc::clone(&store),
+            publisher: publisher.clone(),
+            options: provisioning::translate_options(controllers, options.trusted_hops),
+            published,
+            statuses,
+        };
+        tasks.spawn(translator.run());
+        let stream = StreamServer {
+            client,
+            options,
+            authority,
+            publisher,
+            gateway_of: provisioning::gateway_of(follow.clone()),
+        };
+        let stream_leads = leads.clone();
+        tasks.spawn(async move {
+            if let Err(error) = stream.run(stream_leads).await {
+                tracing::error!("no proxy can be served: {error}");
+            }
+        });
+        tasks.spawn(provisioner.run(follow, leads));
+        tasks
+    }
+}
+
+/// The authority, as soon as the API server gives it.
+async fn authority(client: &Client, namespace: &str) -> Result<Authority, AuthorityError> {
+    loop {
+        match Authority::load(client.clone(), namespace).await {
+            Err(error @ AuthorityError::Secret { .. }) => {
+                tracing::warn!("{error}; trying again");
+                sleep(RETRY).await;
+            }
+            result => return result,
+        }
+    }
+}

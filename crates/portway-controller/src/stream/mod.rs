@@ -1,0 +1,9 @@
+//! The configuration stream, as the leader serves it: who may have what, and how proxies find it.
+
+mod authenticate;
+mod authority;
+mod beacon;
+mod serve;
+
+pub use self::authority::{Authority, AuthorityError};
+pub use self::serve::{CertificateError, StreamServer, first_revision};
