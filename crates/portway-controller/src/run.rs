@@ -100,7 +100,7 @@ impl Parts {
         let (statuses, follow_statuses) = watch::channel(0);
         let mut tasks = JoinSet::new();
         let controllers = Controllers::Named(options.controller_names.clone());
-        let provisioner = Provisioner::new(&client, &options, &authority.certificate);
+        let provisioner = Provisioner::new(&client, Arc::clone(&store), &options, &authority.certificate);
         let events = EventTeller::new(client.clone(), options.pod.clone());
         tasks.spawn(events.run(follow.clone(), leads.clone()));
         tasks.spawn(

@@ -21,6 +21,7 @@ use crate::options::ControllerOptions;
 use crate::provision::{
     Applied, Applier, Demand, Live, LiveWatches, ProvisionSettings, desired, naming, served_ports,
 };
+use crate::watch::Store;
 
 /// Pause before what was refused is tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -29,6 +30,7 @@ const RETRY: Duration = Duration::from_secs(10);
 pub(crate) struct Provisioner {
     applier: Applier,
     live: Live,
+    store: Arc<Store>,
     _watches: LiveWatches,
     settings: ProvisionSettings,
     /// What was logged of each Gateway last.
@@ -36,7 +38,12 @@ pub(crate) struct Provisioner {
 }
 
 impl Provisioner {
-    pub(crate) fn new(client: &Client, options: &ControllerOptions, authority: &str) -> Self {
+    pub(crate) fn new(
+        client: &Client,
+        store: Arc<Store>,
+        options: &ControllerOptions,
+        authority: &str,
+    ) -> Self {
         let (live, watches) = Live::start(client);
         let settings = ProvisionSettings {
             image: options.image.clone(),
@@ -50,7 +57,7 @@ impl Provisioner {
             controller_ca: authority.to_owned(),
         };
         let applier = Applier::new(client.clone(), live.clone());
-        Self { applier, live, _watches: watches, settings, told: BTreeMap::new() }
+        Self { applier, live, store, _watches: watches, settings, told: BTreeMap::new() }
     }
 
     /// Follows, for ever.
@@ -88,8 +95,12 @@ impl Provisioner {
         let mut is_done = true;
         for (name, gateway) in &published.snapshot.gateways {
             let Some(status) = published.translation.statuses.gateways.get(name) else { continue };
-            let is_ours = !status.conditions.is_empty();
-            if !is_ours || gateway.metadata.deletion_timestamp.is_some() {
+            // What is published may be older than the deletion; what was deleted with the Gateway must not come back.
+            let now = self.store.gateway(name);
+            let is_there = now.is_some_and(|now| {
+                now.metadata.uid == gateway.metadata.uid && now.metadata.deletion_timestamp.is_none()
+            });
+            if status.conditions.is_empty() || !is_there {
                 continue;
             }
             let applied = self.keep_gateway(published, name, gateway).await;

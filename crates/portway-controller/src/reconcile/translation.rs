@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::data_plane::key;
 use crate::address::Decision;
+use crate::provision::naming;
 use crate::watch::{Dirt, Store};
 
 /// How long a burst of changes is let grow before it is translated. `kubectl apply` of a directory sends one object
@@ -83,11 +84,14 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                     changes.mark_unchanged();
                     if let Some((snapshot, dirt)) = self.store.take() {
                         self.publish_endpoints(&snapshot, &dirt);
+                        let touched = dirt.endpoints.clone();
                         if let Some(running) = &mut running {
                             running.overtaken.extend(dirt.endpoints);
                         }
                         is_due |= dirt.objects;
-                        if dirt.statuses { self.statuses.send_modify(|count| *count += 1) }
+                        if dirt.statuses || serves_gateways(&snapshot, &touched) {
+                            self.statuses.send_modify(|count| *count += 1);
+                        }
                     }
                 }
                 done = finished(&mut running) => {
@@ -150,6 +154,12 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             self.publisher.publish_endpoints(&Arc::new(index.endpoints(key)));
         }
     }
+}
+
+/// Whether one of these Services is that of a Gateway's proxies, so that its endpoints tell which proxies are ready.
+fn serves_gateways(snapshot: &Snapshot, services: &BTreeSet<ObjectKey>) -> bool {
+    let labels = |service| snapshot.services.get(service)?.metadata.labels.as_ref();
+    services.iter().filter_map(labels).any(|labels| labels.contains_key(naming::GATEWAY_NAME))
 }
 
 /// What of a snapshot the endpoints of some Services depend on.

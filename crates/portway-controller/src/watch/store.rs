@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portway_api::core::{EndpointSlice, ObjectMeta};
 use portway_api::object::ObjectRef;
-use portway_api::{Object, ObjectKey, Resource, Snapshot, Spec};
+use portway_api::{Gateway, Object, ObjectKey, Resource, Snapshot, Spec};
 use tokio::sync::watch;
 
 /// The label by which an EndpointSlice names its Service.
@@ -67,6 +67,11 @@ impl Store {
     /// All objects.
     pub fn snapshot(&self) -> Snapshot {
         self.state().snapshot.clone()
+    }
+
+    /// A Gateway, as it is now.
+    pub fn gateway(&self, key: &ObjectKey) -> Option<Arc<Gateway>> {
+        self.state().snapshot.gateways.get(key).cloned()
     }
 
     /// Kinds whose first list is not complete.
