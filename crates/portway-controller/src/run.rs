@@ -19,7 +19,7 @@ use crate::reconcile::statuses::StatusKeeper;
 use crate::reconcile::translation::Translator;
 use crate::status::StatusWriter;
 use crate::stream::{Authority, AuthorityError, StreamServer, first_revision};
-use crate::watch::{Store, Watches};
+use crate::watch::{Installed, Store, Watches};
 
 /// Pause before something that the API server refused is tried again at start.
 const RETRY: Duration = Duration::from_secs(1);
@@ -74,7 +74,15 @@ pub async fn run(
         authority = authority(&client, &options.namespace) => Arc::new(authority?),
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
-    let parts = Parts { client: client.clone(), options: Arc::clone(&options), store, authority, leads: led };
+    let installed = watches.installed.clone();
+    let parts = Parts {
+        client: client.clone(),
+        options: Arc::clone(&options),
+        store,
+        installed,
+        authority,
+        leads: led,
+    };
     let mut tasks = parts.start();
     let identity = options.pod.clone();
     leader::elect(client, options.namespace.clone(), LEASE.to_owned(), identity, leads, stop).await;
@@ -88,13 +96,14 @@ struct Parts {
     client: Client,
     options: Arc<ControllerOptions>,
     store: Arc<Store>,
+    installed: watch::Receiver<Installed>,
     authority: Arc<Authority>,
     leads: watch::Receiver<bool>,
 }
 
 impl Parts {
     fn start(self) -> JoinSet<()> {
-        let Self { client, options, store, authority, leads } = self;
+        let Self { client, options, store, installed, authority, leads } = self;
         let publisher = Publisher::new(first_revision(Timestamp::now()), Timestamp::now);
         let (published, follow) = watch::channel(None);
         let (statuses, follow_statuses) = watch::channel(0);
@@ -110,6 +119,7 @@ impl Parts {
                 published: follow.clone(),
                 statuses: follow_statuses,
                 acknowledgements: publisher.acknowledgements(),
+                faults: provisioner.faults(),
                 leads: leads.clone(),
                 writer: StatusWriter::new(client.clone(), Arc::clone(&store)),
             }
@@ -118,7 +128,7 @@ impl Parts {
         let translator = Translator {
             store: Arc::clone(&store),
             publisher: publisher.clone(),
-            options: provisioning::translate_options(controllers, options.trusted_hops),
+            options: provisioning::translate_options(controllers, options.trusted_hops, installed),
             published,
             statuses,
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use portway_api::GatewayClass;
 use portway_api::object::ObjectRef;
 
+use crate::condition::Conditions;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, Severity};
 use crate::reason::{ConditionType, Reason};
@@ -48,15 +49,51 @@ fn accept<'a>(context: &Context<'a>, class: &'a GatewayClass, out: &mut Output) 
         let message = format!("Portway serves the Gateways of this class as {}.", class.spec.controller_name);
         conditions.set(ConditionType::Accepted, true, Reason::Accepted, message);
     }
-    conditions.set(
-        ConditionType::SupportedVersion,
-        true,
-        Reason::SupportedVersion,
-        "Portway supports Gateway API v1.7.0.",
-    );
+    supported_version(context, &mut conditions);
     let previous = class.status.as_ref().map(|it| it.conditions.as_slice()).unwrap_or_default();
     let status = out.statuses.gateway_classes.entry(class.name().to_owned()).or_default();
     status.conditions = conditions.finish(previous);
     status.supported_features = feature::supported(context.options.cluster.is_some());
     ClassView { class, accepted }
+}
+
+/// The release of the Gateway API that Portway is made for.
+const SUPPORTED: &str = "v1.7.0";
+
+/// Whether the CRDs are of a release that we know. Of another we serve what we know all the same: "best effort" (`apis/v1`,
+/// GatewayClassReasonUnsupportedVersion).
+fn supported_version(context: &Context<'_>, conditions: &mut Conditions) {
+    let versions = context.options.cluster.iter().flat_map(|it| &it.bundle_versions);
+    let unknown: Vec<_> = versions.filter(|it| !is_supported(it)).map(String::as_str).collect();
+    if unknown.is_empty() {
+        let message = format!("Portway supports Gateway API {SUPPORTED}.");
+        conditions.set(ConditionType::SupportedVersion, true, Reason::SupportedVersion, message);
+    } else {
+        let message = format!(
+            "CRDs of Gateway API {} are installed; Portway is made for {SUPPORTED}, and serves what it knows of them.",
+            unknown.join(", ")
+        );
+        conditions.set(ConditionType::SupportedVersion, false, Reason::UnsupportedVersion, message);
+    }
+}
+
+/// Every release of `v1` adds to the one before; so all up to ours are known.
+fn is_supported(version: &str) -> bool {
+    let minor = |it: &str| it.strip_prefix("v1.")?.split(['.', '-']).next()?.parse::<u32>().ok();
+    minor(version).is_some_and(|it| Some(it) <= minor(SUPPORTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_supported;
+
+    #[test]
+    fn releases_up_to_ours_are_known() {
+        for known in ["v1.7.0", "v1.7.1", "v1.0.0", "v1.7.0-rc.1"] {
+            assert!(is_supported(known), "{known}");
+        }
+        for unknown in ["v1.8.0", "v2.0.0", "v0.8.1", "main", ""] {
+            assert!(!is_supported(unknown), "{unknown}");
+        }
+    }
 }

@@ -37,6 +37,8 @@ pub struct ClusterOptions {
     /// What became of the addresses of each Gateway: one outcome for each entry of `spec.addresses`, in its order; where
     /// that is empty, whatever was chosen. A Gateway that is not here waits for its first decision.
     pub addresses: BTreeMap<ObjectKey, Vec<AddressOutcome>>,
+    /// Of which releases of the Gateway API its CRDs say that they are.
+    pub bundle_versions: BTreeSet<String>,
 }
 
 /// What became of one address.

@@ -74,26 +74,29 @@ pub(crate) struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    /// Tells where the proxies stand, and which resources they refuse.
-    pub(crate) fn tell(&mut self, standing: &Standing) {
+    /// Tells where the proxies stand, which resources they refuse, and what stands in the way of provisioning.
+    pub(crate) fn tell(&mut self, standing: &Standing, fault: Option<&str>) {
+        if let Some(fault) = fault {
+            self.pend(Reason::NoResources, fault);
+        }
         match standing {
             Standing::Current => {}
-            Standing::Absent => self.pend("No proxy of the Gateway is ready yet."),
+            Standing::Absent => self.pend(Reason::Pending, "No proxy of the Gateway is ready yet."),
             Standing::Behind { pods, ready } => {
                 let message = format!(
                     "{} of {ready} proxies have not taken the newest configuration yet: {}.",
                     pods.len(),
                     pods.join(", ")
                 );
-                self.pend(&message);
+                self.pend(Reason::Pending, &message);
             }
         }
         self.tell_refusals();
     }
 
     /// Nothing of the Gateway is programmed yet.
-    fn pend(&mut self, message: &str) {
-        let (kind, reason, now) = (ConditionType::Programmed, Reason::Pending, self.now);
+    fn pend(&mut self, reason: Reason, message: &str) {
+        let (kind, now) = (ConditionType::Programmed, self.now);
         if let Some(status) = self.statuses.gateways.get_mut(&key(&self.configuration.gateway)) {
             fail(&mut status.conditions, kind, reason, message, now);
             for listener in &mut status.listeners {

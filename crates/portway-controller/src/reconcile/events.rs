@@ -45,6 +45,22 @@ impl EventTeller {
         }
     }
 
+    /// A port that another Gateway has at the same address.
+    async fn tell_conflict(&self, published: &Published, gateway: &ObjectKey, conflict: &str) {
+        let object = ObjectRef::namespaced("Gateway", gateway);
+        let Some(reference) = reference(&published.snapshot, &object) else { return };
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "AddressConflict".to_owned(),
+            note: Some(format!("{conflict}.")),
+            action: "AssignAddresses".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &reference).await {
+            tracing::debug!("an Event is not taken: {error}");
+        }
+    }
+
     async fn tell(&mut self, published: &Published) {
         let noticed = published.translation.findings.iter().filter(|it| is_noticed(it));
         let noticed: BTreeSet<_> = noticed.cloned().collect();
@@ -60,6 +76,11 @@ impl EventTeller {
             tracing::warn!("{more} more problems; the conditions of the objects tell them");
         }
         self.told = noticed;
+        for (gateway, decision) in &published.decisions {
+            for conflict in &decision.conflicts {
+                self.tell_conflict(published, gateway, conflict).await;
+            }
+        }
     }
 }
 

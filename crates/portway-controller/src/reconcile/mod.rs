@@ -11,4 +11,5 @@ pub(crate) mod data_plane;
 pub(crate) mod events;
 pub(crate) mod provisioning;
 pub(crate) mod statuses;
+mod transition_times;
 pub(crate) mod translation;

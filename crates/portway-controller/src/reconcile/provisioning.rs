@@ -21,7 +21,7 @@ use crate::options::ControllerOptions;
 use crate::provision::{
     Applied, Applier, Demand, Live, LiveWatches, ProvisionSettings, desired, naming, served_ports,
 };
-use crate::watch::Store;
+use crate::watch::{Installed, Store};
 
 /// Pause before what was refused is tried again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -35,7 +35,12 @@ pub(crate) struct Provisioner {
     settings: ProvisionSettings,
     /// What was logged of each Gateway last.
     told: BTreeMap<ObjectKey, Applied>,
+    /// What stands in the way of serving each Gateway, for its status.
+    faults: watch::Sender<Faults>,
 }
+
+/// What stands in the way of serving each Gateway.
+pub(crate) type Faults = BTreeMap<ObjectKey, String>;
 
 impl Provisioner {
     pub(crate) fn new(
@@ -57,7 +62,20 @@ impl Provisioner {
             controller_ca: authority.to_owned(),
         };
         let applier = Applier::new(client.clone(), live.clone());
-        Self { applier, live, store, _watches: watches, settings, told: BTreeMap::new() }
+        Self {
+            applier,
+            live,
+            store,
+            _watches: watches,
+            settings,
+            told: BTreeMap::new(),
+            faults: watch::Sender::default(),
+        }
+    }
+
+    /// What stands in the way of serving each Gateway, now and whenever that changes.
+    pub(crate) fn faults(&self) -> watch::Receiver<Faults> {
+        self.faults.subscribe()
     }
 
     /// Follows, for ever.
@@ -92,7 +110,7 @@ impl Provisioner {
 
     /// Brings up what is missing and takes away what is too much; returns whether all could be done.
     async fn keep(&mut self, published: &Published) -> bool {
-        let mut is_done = true;
+        let (mut is_done, mut faults) = (true, Faults::new());
         for (name, gateway) in &published.snapshot.gateways {
             let Some(status) = published.translation.statuses.gateways.get(name) else { continue };
             // What is published may be older than the deletion; what was deleted with the Gateway must not come back.
@@ -105,8 +123,12 @@ impl Provisioner {
             }
             let applied = self.keep_gateway(published, name, gateway).await;
             is_done &= applied.errors.is_empty();
+            if let Some(error) = applied.errors.iter().find(|it| !it.is_transient()) {
+                faults.insert(name.clone(), format!("The Gateway cannot be served: {error}."));
+            }
             self.tell(name, applied);
         }
+        self.faults.send_if_modified(|told| std::mem::replace(told, faults.clone()) != faults);
         is_done
     }
 
@@ -140,6 +162,7 @@ impl Provisioner {
 pub(crate) fn translate_options(
     controllers: Controllers,
     trusted_hops: u8,
+    installed: watch::Receiver<Installed>,
 ) -> impl Fn(&Snapshot, Timestamp) -> (Options, Decisions) + Send + Sync + 'static {
     move |snapshot, now| {
         let decisions = address::assign(snapshot, &controllers);
@@ -150,7 +173,7 @@ pub(crate) fn translate_options(
             implied_namespaces: false,
             trusted_hops,
             default_addresses: Vec::new(),
-            cluster: Some(ClusterOptions { addresses }),
+            cluster: Some(ClusterOptions { addresses, bundle_versions: installed.borrow().releases() }),
         };
         (options, decisions)
     }

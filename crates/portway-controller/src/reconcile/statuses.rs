@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use portway_api::Snapshot;
 use portway_api::object::ObjectRef;
 use portway_translate::{Controllers, Statuses};
 use portway_xds::Acknowledgements;
@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::data_plane::{PATIENCE, Standing, Telling, key, ready_pods, standing, waiting};
-use super::translation::Published;
+use super::provisioning::Faults;
+use super::transition_times;
+use super::translation::{Published, now};
 use crate::provision;
-use crate::status::{StatusWriter, plan};
+use crate::status::{StatusWriter, plan, plan_pools};
 use crate::watch::Store;
 
 /// Keeps the statuses as they should be, while this controller leads.
@@ -23,6 +25,8 @@ pub(crate) struct StatusKeeper {
     pub(crate) published: watch::Receiver<Option<Arc<Published>>>,
     pub(crate) statuses: watch::Receiver<u64>,
     pub(crate) acknowledgements: watch::Receiver<Arc<Acknowledgements>>,
+    /// What stands in the way of serving each Gateway.
+    pub(crate) faults: watch::Receiver<Faults>,
     pub(crate) leads: watch::Receiver<bool>,
     pub(crate) writer: StatusWriter,
 }
@@ -42,6 +46,7 @@ impl StatusKeeper {
                 it = self.published.changed() => it.is_ok(),
                 it = self.statuses.changed() => it.is_ok(),
                 it = self.acknowledgements.changed() => it.is_ok(),
+                it = self.faults.changed() => it.is_ok(),
                 it = self.leads.changed() => it.is_ok(),
                 () = due => true,
             };
@@ -58,8 +63,11 @@ impl StatusKeeper {
     async fn keep(&mut self) -> Option<Instant> {
         let published = self.published.borrow_and_update().clone()?;
         let acknowledgements = Arc::clone(&self.acknowledgements.borrow_and_update());
-        let Told { statuses, held, until } = tell(&published, &self.store, &acknowledgements);
-        let mut patches = plan(&self.store.snapshot(), &statuses, &self.controllers);
+        let faults = self.faults.borrow_and_update().clone();
+        let snapshot = self.store.snapshot();
+        let Told { statuses, held, until } = tell(&published, &snapshot, &acknowledgements, &faults);
+        let mut patches = plan(&snapshot, &statuses, &self.controllers);
+        patches.extend(plan_pools(&snapshot, now()));
         patches.retain(|patch| !held.contains(&patch.object));
         let retry = self.writer.write(patches).await;
         until.into_iter().chain(retry).min()
@@ -74,25 +82,30 @@ struct Told {
     until: Option<Instant>,
 }
 
-fn tell(published: &Published, store: &Store, acknowledgements: &Acknowledgements) -> Told {
+fn tell(
+    published: &Published,
+    snapshot: &Snapshot,
+    acknowledgements: &Acknowledgements,
+    faults: &Faults,
+) -> Told {
     let mut statuses = published.translation.statuses.clone();
     let (mut held, mut until) = (BTreeSet::new(), None);
-    let snapshot = store.snapshot();
     let patience = published.since + PATIENCE;
     for (name, configuration) in &published.configurations {
         let Some(revision) = published.revisions.get(name) else { continue };
         let acknowledgements = acknowledgements.gateways.get(name).map(|it| &**it);
-        let service = provision::service_of(&snapshot, &key(name));
-        let ready = service.map(|service| ready_pods(&snapshot, &service)).unwrap_or_default();
+        let service = provision::service_of(snapshot, &key(name));
+        let ready = service.map(|service| ready_pods(snapshot, &service)).unwrap_or_default();
         let standing = standing(&ready, *revision, acknowledgements);
         if matches!(standing, Standing::Behind { .. }) && Instant::now() < patience {
             held.extend(waiting(configuration));
             until = Some(patience);
             continue;
         }
-        let now = Timestamp::now();
-        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        Telling { statuses: &mut statuses, configuration, acknowledgements, now }.tell(&standing);
+        let fault = faults.get(&key(name)).map(String::as_str);
+        let now = now();
+        Telling { statuses: &mut statuses, configuration, acknowledgements, now }.tell(&standing, fault);
     }
+    transition_times::carry_over(snapshot, &mut statuses);
     Told { statuses, held, until }
 }

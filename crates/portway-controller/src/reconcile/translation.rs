@@ -206,7 +206,7 @@ async fn finished(running: &mut Option<Running>) -> Option<Done> {
 }
 
 /// The API server keeps times of conditions in whole seconds; finer ones would always differ from what it has.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

@@ -5,7 +5,9 @@
 
 mod merge;
 mod plan;
+mod pools;
 mod write;
 
 pub use self::plan::{StatusPatch, plan};
+pub use self::pools::plan_pools;
 pub use self::write::{FIELD_MANAGER, StatusWriter};

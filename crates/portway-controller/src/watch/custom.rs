@@ -1,6 +1,6 @@
 //! Which CRDs of the Gateway API are installed, and a watch for each kind that one serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -25,6 +25,13 @@ const BUNDLE_VERSION: &str = "gateway.networking.k8s.io/bundle-version";
 pub struct Installed {
     /// Of each kind, which release its CRD says that it is of.
     pub bundle_versions: BTreeMap<&'static str, BundleVersion>,
+}
+
+impl Installed {
+    /// The releases of the Gateway API that the CRDs are of, as far as they say so.
+    pub fn releases(&self) -> BTreeSet<String> {
+        self.bundle_versions.values().flatten().cloned().collect()
+    }
 }
 
 /// Which release of the Gateway API a CRD is of.

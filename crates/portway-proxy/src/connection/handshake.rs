@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use portway_config::ListenerProtocol;
 use portway_route::{ListenerId, TlsTarget};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -99,9 +100,12 @@ async fn route(mut greeted: Greeted) {
         greeted.recording.listener(&gateway.router.listener(target.listener()).key);
     }
     match target {
+        // Where TLSRoutes attach, a name that leads nowhere ends the connection with no word of TLS, for it would have
+        // been a backend that says it. The conformance suite asks for that (TLSRouteHostnameIntersection).
+        None if routes_tls(&gateway, port) => greeted.recording.end(Some(Reason::NoListener)),
         None => greeted.refuse(Alert::UnrecognizedName, Reason::NoListener).await,
         Some(TlsTarget::Terminate(_, None) | TlsTarget::Passthrough(_, None)) => {
-            greeted.refuse(Alert::UnrecognizedName, Reason::NoRoute).await;
+            greeted.recording.end(Some(Reason::NoRoute));
         }
         Some(TlsTarget::Https(listener)) => greeted.serve_https(listener, gateway).await,
         Some(TlsTarget::Terminate(listener, Some(rule))) => {
@@ -123,6 +127,13 @@ async fn route(mut greeted: Greeted) {
             cut_when_drained(tunnel, drain, accepted.limits()).await;
         }
     }
+}
+
+/// Whether any listener of the port is one to which TLSRoutes attach.
+fn routes_tls(gateway: &GatewaySnapshot, port: u16) -> bool {
+    let mut listeners = gateway.configuration.listeners.values().filter(|it| it.port == port);
+    listeners
+        .any(|it| matches!(it.protocol, ListenerProtocol::TlsTerminate(_) | ListenerProtocol::TlsPassthrough))
 }
 
 type Terminated = (TlsStream<Replay<TcpStream>>, Accepted, Recording);
