@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-all bench fmt examples man advisories setup cluster cluster-down conformance manifest
+.PHONY: help run check test test-all bench fmt examples man advisories setup cluster cluster-down conformance cluster-tests manifest
 
 ENV := . tools/env.sh;
 # What `make run` serves, and how far from their own numbers its ports are opened.
@@ -59,6 +59,11 @@ conformance: ## The official Gateway API conformance suite on a cluster of its o
 	@$(ENV) tools/setup cluster; \
 	cargo build --release --bin portway; \
 	testbed/conformance $(if $(RUN),--run $(RUN)) $(if $(KEEP),--keep) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+cluster-tests: ## Portway under load in a cluster of its own, while things change, crash and go away (root)
+	@$(ENV) tools/setup cluster; \
+	cargo build --release --bin portway; \
+	testbed/test portway
 
 manifest: ## deploy/portway.yaml out of the Helm chart
 	@$(ENV) tools/setup cluster; \

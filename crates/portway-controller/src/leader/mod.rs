@@ -42,15 +42,20 @@ pub async fn elect(
     let election = Election { api, namespace, name };
     let mut claim = Claim::new(identity, LEASE_DURATION);
     loop {
+        // Each write comes back as an event of the watch: what is held is renewed when its time has come alone.
+        let mut is_time = false;
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             Some(event) = seen.next() => match event {
                 Ok(lease) => claim.observe(lease, Instant::now().into_std()),
                 Err(error) => { tracing::debug!("watch of the Lease: {error}"); continue }
             },
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => is_time = true,
         }
-        if let Some(step) = claim.next(Instant::now().into_std(), jiff::Timestamp::now()) {
+        let now = Instant::now().into_std();
+        if (is_time || !claim.is_held(now))
+            && let Some(step) = claim.next(now, jiff::Timestamp::now())
+        {
             election.carry_out(step, &mut claim).await;
         }
         let now = claim.is_held(Instant::now().into_std());

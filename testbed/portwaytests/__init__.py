@@ -1,0 +1,1 @@
+"""Tests of Portway in a cluster, under load from outside of it."""

@@ -1,0 +1,71 @@
+"""Brings up a cluster with Portway in it, runs the tests, and removes it. See `testbed/test portway --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from localcluster import lifecycle, logs, portway
+from localcluster.layout import Layout
+
+from .cluster import settings
+
+NAME = "tb-portway"
+# The implementation whose manifests are taken over, under a name as the CRDs allow it.
+FOREIGN = "io.cilium/gateway-controller"
+CONTROLLER_NAMES = f"controllerNames={{{portway.CONTROLLER},{FOREIGN}}}"
+
+
+def main() -> int:
+    asked = _parser().parse_args()
+    settings.edits, settings.outage = asked.edits, asked.outage
+    name = asked.cluster or NAME
+    if not asked.cluster:
+        lifecycle.down(name)
+        lifecycle.up(name, nodes=2)
+    settings.layout = Layout.load(name)
+    if settings.layout is None:
+        print(f"there is no cluster {name}: cluster up --name {name}", file=sys.stderr)
+        return 1
+    try:
+        build = portway.Build(asked.binary or portway.default_binary())
+        portway.install(settings.layout, build, [CONTROLLER_NAMES])
+        return _run(asked, settings.layout)
+    finally:
+        if not asked.cluster and not asked.keep:
+            lifecycle.down(name)
+
+
+def _run(asked: argparse.Namespace, layout: Layout) -> int:
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = [f"*{pattern}*" for pattern in asked.tests] or None
+    folder = Path(__file__).parent
+    suite = loader.discover(str(folder), top_level_dir=str(folder.parent))
+    result = unittest.TextTestRunner(verbosity=2, failfast=asked.failfast).run(suite)
+    if not result.wasSuccessful():
+        directory = Path(tempfile.mkdtemp(prefix="portwaytests-"))
+        logs.collect(layout, directory)
+        print(f"logs of everything: {directory}", file=sys.stderr)
+    # A pattern that no test has is a mistake, not a success.
+    return 0 if result.wasSuccessful() and result.testsRun else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="testbed/test portway", description="Tests of Portway in a cluster.")
+    parser.add_argument("tests", nargs="*", help="parts of the names of tests (all)")
+    parser.add_argument("--cluster", help="one that stands, to be left standing; Portway is installed into it")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster")
+    parser.add_argument("--binary", type=Path, help="the program (that of `cargo build --release`)")
+    parser.add_argument("--failfast", action="store_true", help="end at the first failure")
+    parser.add_argument("--edits", type=int, default=settings.edits, help="of a route, in sequence (%(default)s)")
+    parser.add_argument(
+        "--outage", type=float, default=settings.outage, help="seconds without API server (%(default)s)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

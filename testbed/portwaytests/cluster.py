@@ -1,0 +1,195 @@
+"""The cluster that tests run in, and questions to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localcluster import api, processes
+from localcluster.layout import ClusterError, Layout
+from localcluster.processes import in_namespace
+
+from . import gateways
+from .gateways import Object
+
+SECONDS = 60
+CONTROLLER = "--selector=app.kubernetes.io/name=portway"
+SYSTEM = "portway-system"
+
+
+@dataclass
+class Settings:
+    """Of this run; `portwaytests.__main__` sets them."""
+
+    layout: Layout | None = None
+    edits: int = 100
+    outage: float = 30.0
+
+
+settings = Settings()
+
+
+@dataclass
+class Load:
+    """Requests that are being sent."""
+
+    process: subprocess.Popen[str]
+
+    def end(self) -> dict[str, Any]:
+        told, errors = self.process.communicate(timeout=SECONDS)
+        if self.process.returncode != 0:
+            raise AssertionError(f"the load ended: {errors}")
+        return json.loads(told)
+
+
+class PortwayTest(unittest.TestCase):
+    """A namespace of its own for each class, by the class's attribute `space`."""
+
+    space: str
+    # Objects that all tests of the class share.
+    objects: list[Object] = []
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        assert settings.layout, "run by `testbed/test portway`"
+        cls.layout = settings.layout
+        with suppress(ClusterError):
+            cls.kubectl("delete", "namespace", cls.space, "--ignore-not-found", "--timeout=60s")
+        cls.addClassCleanup(cls.kubectl, "delete", "namespace", cls.space, "--ignore-not-found", "--wait=false")
+        cls.apply(gateways.namespace(cls.space), *cls.objects)
+
+    @classmethod
+    def kubectl(cls, *arguments: str, stdin: str | None = None) -> str:
+        return api.kubectl(cls.layout, *arguments, stdin=stdin)
+
+    @classmethod
+    def apply(cls, *objects: Object) -> str:
+        return cls.kubectl("apply", "--filename=-", stdin="\n---\n".join(json.dumps(it) for it in objects))
+
+    @classmethod
+    def objects_of(cls, kind: str, *arguments: str, namespace: str | None = None) -> list[Object]:
+        where = f"--namespace={namespace or cls.space}"
+        return json.loads(cls.kubectl("get", kind, where, "--output=json", *arguments))["items"]
+
+    @classmethod
+    def object(cls, kind: str, name: str, namespace: str | None = None) -> Object:
+        where = f"--namespace={namespace or cls.space}"
+        return json.loads(cls.kubectl("get", kind, name, where, "--output=json", "--show-managed-fields"))
+
+    @classmethod
+    def outside(cls, *command: str) -> str:
+        """What a command prints in the client's namespace, whether it succeeds or not."""
+        return processes.run(in_namespace(cls.layout.client_namespace, list(command))).stdout
+
+    @classmethod
+    def get(cls, address: str, host: str, path: str = "/") -> tuple[int, str]:
+        """Status and body; 0 where nothing answers."""
+        curl = ["curl", "--silent", "--max-time", "5", "--header", f"Host: {host}", "--write-out", "\n%{http_code}"]
+        body, _, status = cls.outside(*curl, f"http://{address}{path}").rpartition("\n")
+        return int(status or 0), body
+
+    @classmethod
+    def address(cls, name: str = "web", namespace: str | None = None) -> str:
+        """The Gateway's, as soon as it has one."""
+
+        def assigned() -> str | None:
+            addresses = cls.object("gateway", name, namespace).get("status", {}).get("addresses", [])
+            return addresses[0]["value"] if addresses else None
+
+        return cls.eventually(assigned, f"an address of Gateway {name}")
+
+    @classmethod
+    def serves(cls, address: str, host: str, path: str = "/") -> str:
+        """Waits for the status 200, and returns the body."""
+
+        def served() -> str | None:
+            status, body = cls.get(address, host, path)
+            return body if status == 200 else None
+
+        return cls.eventually(served, f"http://{host}{path} at {address} to be served")
+
+    @classmethod
+    def eventually(cls, ask: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+        """What `ask` answers, as soon as that is true."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if answer := ask():
+                return answer
+            time.sleep(0.1)
+        raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+
+    @classmethod
+    def rolled_out(cls, deployment: str, namespace: str | None = None) -> None:
+        """Waits until there is a Deployment whose pods are as they should be, with no other left."""
+        where = f"--namespace={namespace or cls.space}"
+        cls.kubectl("wait", "--for=create", f"deployment/{deployment}", where, f"--timeout={SECONDS}s")
+        cls.kubectl("rollout", "status", f"deployment/{deployment}", where, f"--timeout={SECONDS}s")
+
+    @classmethod
+    def restart(cls, deployment: str, namespace: str | None = None) -> None:
+        cls.kubectl("rollout", "restart", f"deployment/{deployment}", f"--namespace={namespace or cls.space}")
+        cls.rolled_out(deployment, namespace)
+
+    @contextmanager
+    def load(self, address: str, host: str, *arguments: str) -> Iterator[dict[str, Any]]:
+        """Requests are sent while the block runs; none may fail. What they have counted is there after it."""
+        command = [sys.executable, str(Path(__file__).with_name("load.py")), address, f"--host={host}", *arguments]
+        process = subprocess.Popen(
+            in_namespace(self.layout.client_namespace, command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        told: dict[str, Any] = {}
+        try:
+            time.sleep(1)
+            yield told
+            # What a change does may come later than the change.
+            time.sleep(2)
+        finally:
+            told |= Load(process).end()
+            print(f"    {told['answered']} answered, {told['failed']} failed, slowest {told['slowest']} s", flush=True)
+        self.assertEqual(told["failed"], 0, "\n".join(told["failures"]))
+        self.assertGreater(told["answered"], 20)
+
+    def containers(self, pod: str, namespace: str) -> list[int]:
+        """Process ids, on this machine, of a pod's containers; the first process of each."""
+        uid = self.object("pod", pod, namespace)["metadata"]["uid"]
+        return processes_of_pod(uid)
+
+    def leader(self) -> str:
+        """The name of the controller's pod that leads."""
+        leases = self.objects_of("lease", namespace=SYSTEM)
+        holders = [it["spec"].get("holderIdentity") or "" for it in leases]
+        pods = [pod["metadata"]["name"] for pod in self.objects_of("pod", CONTROLLER, namespace=SYSTEM)]
+        return next((pod for pod in pods if any(holder.startswith(pod) for holder in holders)), "")
+
+
+def processes_of_pod(uid: str) -> list[int]:
+    """By their control groups; the pause process, which holds the pod's namespaces, is left out."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            of_pod = uid in (entry / "cgroup").read_text() or uid in (entry / "mountinfo").read_text()
+            if of_pod and "portway" in (entry / "comm").read_text():
+                found.append(int(entry.name))
+    return found
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process holds."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"process {pid} has no memory")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from localcluster import api, processes
+
+from .cluster import CONTROLLER, SYSTEM, PortwayTest, resident, settings
+from .gateways import backend, gateway, route, to
+
+HOST = "failures.example.com"
+PROXY = "web-portway"
+PROXIES = "--selector=gateway.networking.k8s.io/gateway-name=web"
+
+
+class FailureTest(PortwayTest):
+    """Restarts, crashes and absences, while a page is asked for: nobody notices."""
+
+    space = "failures"
+    objects = [
+        *backend("failures", "page"),
+        gateway("failures", "web"),
+        route("failures", "page", HOST, [to("page")]),
+    ]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.at = cls.address()
+        cls.serves(cls.at, HOST)
+        cls.rolled_out(PROXY)
+        cls.rolled_out("page")
+
+    def tearDown(self) -> None:
+        self.eventually(self.leader, "a leader")
+        self.a_change_is_served()
+
+    def a_change_is_served(self) -> None:
+        """The controller is at work."""
+        path = f"/at-{time.monotonic_ns()}"
+        respond = {"type": "RequestRedirect", "requestRedirect": {"hostname": "moved.example.com", "statusCode": 302}}
+        moved = {"matches": [{"path": {"type": "Exact", "value": path}}], "filters": [respond]}
+        self.apply(route(self.space, "moved", HOST, [moved]))
+        self.eventually(lambda: self.get(self.at, HOST, path)[0] == 302, "a change to be served")
+
+    def test_rollout_of_the_proxies(self) -> None:
+        with self.load(self.at, HOST):
+            self.restart(PROXY)
+
+    def test_a_controller_is_killed(self) -> None:
+        leader = self.leader()
+        with self.load(self.at, HOST):
+            for pid in self.containers(leader, SYSTEM):
+                os.kill(pid, signal.SIGKILL)
+            self.a_change_is_served()
+
+    def test_the_leader_hands_over(self) -> None:
+        leader = self.leader()
+        with self.load(self.at, HOST):
+            began = time.monotonic()
+            self.kubectl("delete", "pod", leader, f"--namespace={SYSTEM}", "--wait=false")
+            self.eventually(lambda: self.leader() not in ("", leader), "another leader")
+            print(f"    {time.monotonic() - began:.1f} s until another led", flush=True)
+            self.a_change_is_served()
+        self.rolled_out("portway-controller", SYSTEM)
+
+    def test_the_api_server_is_away_and_a_proxy_crashes(self) -> None:
+        pods = {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in self.objects_of("pod", PROXIES)}
+        victim, other = sorted(pods)
+        pids = self.containers(victim, self.space)
+        self.assertTrue(pids)
+        port = str(self.object("service", PROXY)["spec"]["ports"][0]["targetPort"])
+        processes.stop(self.layout, "kube-apiserver")
+        try:
+            with self.load(self.at, HOST) as told:
+                time.sleep(settings.outage / 2)
+            self.assertGreater(told["answered"], settings.outage)
+            # Without an API server no kube-proxy hears of a crash, and what the proxy was about to answer is lost with
+            # it. The other one goes on, and it comes back by what it has kept: nobody else could tell it anything.
+            with self.load(pods[other], HOST, f"--port={port}"):
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(settings.outage / 2)
+            self.serves(f"{pods[victim]}:{port}", HOST)
+            with self.load(self.at, HOST):
+                time.sleep(5)
+        finally:
+            processes.start(self.layout, "kube-apiserver")
+        self.eventually(self.answers, "the API server")
+        with self.load(self.at, HOST):
+            self.a_change_is_served()
+
+    def answers(self) -> bool:
+        return api.Api(self.layout).is_ready()
+
+    def test_memory_of_controller_and_proxy(self) -> None:
+        pods = [("controller", SYSTEM, CONTROLLER), ("proxy", self.space, PROXIES)]
+        for what, namespace, selector in pods:
+            for pod in self.objects_of("pod", selector, namespace=namespace):
+                for pid in self.containers(pod["metadata"]["name"], namespace):
+                    print(f"    {what} {pod['metadata']['name']}: {resident(pid):.1f} MB", flush=True)
+                    self.assertLess(resident(pid), 512)
