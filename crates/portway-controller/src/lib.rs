@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`address`] | which addresses a Gateway gets: pools, static ones |
 //! | [`leader`] | which of several controllers writes |
+//! | [`limits`] | limits and defaults |
 //! | [`provision`] | the objects that serve a Gateway, and keeping them as they should be |
 //! | [`run`] | the life of a controller |
 //! | [`status`] | which statuses are to be written, and writing them |
@@ -17,6 +18,7 @@
 pub mod address;
 mod failure;
 pub mod leader;
+pub mod limits;
 mod options;
 pub mod provision;
 mod reconcile;

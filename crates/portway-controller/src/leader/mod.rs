@@ -7,7 +7,6 @@
 mod claim;
 
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -18,13 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::claim::{Claim, Move};
-
-/// How long a Lease holds without renewal.
-pub const LEASE_DURATION: Duration = Duration::from_secs(5);
-/// How often its holder renews it.
-pub const RENEWAL: Duration = Duration::from_millis(1500);
-/// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(3);
+use crate::limits::{LEASE_DURATION, LEASE_RENEWAL, LEASE_REQUEST};
 
 /// Takes part in the election until `stop` turns true, then lets go of the Lease.
 pub async fn elect(
@@ -37,7 +30,7 @@ pub async fn elect(
 ) {
     let api: Api<Lease> = Api::namespaced(client, &namespace);
     let mut seen = pin!(watch_object(api.clone(), &name));
-    let mut ticks = interval(RENEWAL);
+    let mut ticks = interval(LEASE_RENEWAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let election = Election { api, namespace, name };
     let mut claim = Claim::new(identity, LEASE_DURATION);
@@ -92,7 +85,7 @@ impl Election {
         };
         // Others may see the renewal before its answer is here; so our time begins with the request.
         let begun = Instant::now().into_std();
-        match timeout(REQUEST, request).await {
+        match timeout(LEASE_REQUEST, request).await {
             Ok(Ok(lease)) => claim.observe(Some(lease), begun),
             // Somebody was faster. The watch brings what there is now.
             Ok(Err(Error::Api(status))) if matches!(status.code, 404 | 409) => {}

@@ -1,10 +1,9 @@
 //! What the proxies of each Gateway have made of its configuration, told in the statuses.
 //!
 //! A status says what is served, so it waits for the proxies: while one that is ready has not answered, everything that
-//! is said of its Gateway and of the routes there is held back; after [`PATIENCE`] the Gateway says that it waits.
+//! is said of its Gateway and of the routes there is held back; after [`crate::limits::PATIENCE`] the Gateway says that it waits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use portway_api::core::{Condition, Time};
@@ -17,9 +16,6 @@ use portway_translate::backend::endpoints::SERVICE_NAME_LABEL;
 use portway_translate::reason::{ConditionType, Reason};
 use portway_xds::ResourceKey;
 use portway_xds::publisher::GatewayAcknowledgements;
-
-/// How long statuses wait for proxies before the Gateway says so.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where the proxies of a Gateway stand.
 #[derive(Clone, Debug, PartialEq, Eq)]

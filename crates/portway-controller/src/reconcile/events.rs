@@ -14,10 +14,9 @@ use portway_translate::{Finding, Severity};
 use tokio::sync::watch;
 
 use super::translation::Published;
+use crate::limits::EVENTS_AT_ONCE;
 use crate::watch::Kind;
 
-/// Events after one translation; what is beyond them is counted in the log. 500 bad objects at once are one mistake.
-const EVENTS_AT_ONCE: usize = 20;
 /// The longest note that the API server takes, in bytes (events.k8s.io/v1).
 const NOTE_BYTES: usize = 1024;
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
@@ -17,14 +16,12 @@ use tokio::time::sleep;
 use super::data_plane::key;
 use super::translation::{Decisions, Published};
 use crate::address;
+use crate::limits::PROVISION_RETRY;
 use crate::options::ControllerOptions;
 use crate::provision::{
     Applied, Applier, Demand, Live, LiveWatches, ProvisionSettings, desired, naming, served_ports,
 };
 use crate::watch::{Installed, Store};
-
-/// Pause before what was refused is tried again.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Keeps what serves each Gateway as it should be, while this controller leads.
 pub(crate) struct Provisioner {
@@ -87,7 +84,8 @@ impl Provisioner {
         let mut live = self.live.subscribe();
         let mut is_again = false;
         loop {
-            let again = async { if is_again { sleep(RETRY).await } else { std::future::pending().await } };
+            let again =
+                async { if is_again { sleep(PROVISION_RETRY).await } else { std::future::pending().await } };
             let is_open = tokio::select! {
                 it = published.changed() => it.is_ok(),
                 it = live.changed() => it.is_ok(),
@@ -112,7 +110,10 @@ impl Provisioner {
     async fn keep(&mut self, published: &Published) -> bool {
         let (mut is_done, mut faults) = (true, Faults::new());
         for (name, gateway) in &published.snapshot.gateways {
-            let Some(status) = published.translation.statuses.gateways.get(name) else { continue };
+            let Some(status) = published.translation.statuses.gateways.get(name) else {
+                self.leave(published, name, gateway).await;
+                continue;
+            };
             // What is published may be older than the deletion; what was deleted with the Gateway must not come back.
             let now = self.store.gateway(name);
             let is_there = now.is_some_and(|now| {
@@ -130,6 +131,18 @@ impl Provisioner {
         }
         self.faults.send_if_modified(|told| std::mem::replace(told, faults.clone()) != faults);
         is_done
+    }
+
+    /// Takes away what served a Gateway that another controller has by now. One whose class is gone keeps what it has: to
+    /// delete a class by mistake must not end all traffic.
+    async fn leave(&mut self, published: &Published, name: &ObjectKey, gateway: &Gateway) {
+        let class = &gateway.spec.gateway_class_name;
+        if published.snapshot.gateway_classes.contains_key(class) {
+            let applied = self.applier.remove(gateway).await;
+            if applied != Applied::default() {
+                self.tell(name, applied);
+            }
+        }
     }
 
     async fn keep_gateway(&self, published: &Published, name: &ObjectKey, gateway: &Gateway) -> Applied {

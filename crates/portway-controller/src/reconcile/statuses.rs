@@ -10,10 +10,11 @@ use portway_xds::Acknowledgements;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::data_plane::{PATIENCE, Standing, Telling, key, ready_pods, standing, waiting};
+use super::data_plane::{Standing, Telling, key, ready_pods, standing, waiting};
 use super::provisioning::Faults;
 use super::transition_times;
 use super::translation::{Published, now};
+use crate::limits::PATIENCE;
 use crate::provision;
 use crate::status::{StatusWriter, plan, plan_pools};
 use crate::watch::Store;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
@@ -16,12 +15,9 @@ use tokio::time::{Instant, sleep};
 
 use super::data_plane::key;
 use crate::address::Decision;
+use crate::limits::BURST;
 use crate::provision::naming;
 use crate::watch::{Dirt, Store};
-
-/// How long a burst of changes is let grow before it is translated. `kubectl apply` of a directory sends one object
-/// after the other; endpoints do not wait.
-pub(crate) const BURST: Duration = Duration::from_millis(10);
 
 /// What is published, and what it was made from.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use kube::api::{Api, Patch, PatchParams};
@@ -13,16 +12,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::plan::StatusPatch;
+use crate::limits::{REFUSED_PAUSE, STATUS_WRITES};
 use crate::watch::{Kind, Store, decode};
 
 /// Who we are to the API server: the owner of the fields that we write.
 pub const FIELD_MANAGER: &str = "portway.dev/gateway-controller";
-
-/// Writes under way at once.
-const CONCURRENCY: usize = 16;
-
-/// How long a write that was refused is left alone, unless there is something else to write.
-const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
 /// Writes statuses.
 pub struct StatusWriter {
@@ -71,7 +65,7 @@ impl StatusWriter {
                 let outcome = apply(client, store, &patch).await;
                 (patch, outcome)
             })
-            .buffer_unordered(CONCURRENCY)
+            .buffer_unordered(STATUS_WRITES)
             .collect()
             .await;
         for (patch, outcome) in outcomes {

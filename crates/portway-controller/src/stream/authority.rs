@@ -12,16 +12,8 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
+use crate::limits::{AUTHORITY_VALIDITY, CERTIFICATE_VALIDITY, CLOCK_SKEW};
 use crate::options::AUTHORITY_SECRET;
-
-/// How long the authority is valid.
-const AUTHORITY_VALIDITY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// How long a certificate of the server is valid.
-const CERTIFICATE_VALIDITY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// After which time it is replaced.
-pub(super) const CERTIFICATE_RENEWAL: Duration = Duration::from_secs(10 * 24 * 3600);
-/// How far back validity begins: clocks of nodes differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
 /// The entries of the Secret.
 const CERTIFICATE: &str = "tls.crt";

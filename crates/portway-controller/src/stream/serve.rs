@@ -14,15 +14,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep};
 
 use super::authenticate::TokenReviewer;
-use super::authority::{Authority, CERTIFICATE_RENEWAL};
+use super::authority::Authority;
 use super::beacon;
+use crate::limits::{ANNOUNCE_AGAIN, CERTIFICATE_RENEWAL};
 use crate::options::ControllerOptions;
 
 /// Pause before something that was refused is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-/// How often the slice that leads proxies here is written again, in case somebody has changed it.
-const ANNOUNCE_AGAIN: Duration = Duration::from_secs(30);
-
 /// What the stream is served with.
 pub struct StreamServer {
     /// To the API server.

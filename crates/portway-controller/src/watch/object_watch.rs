@@ -15,9 +15,7 @@ use super::kind::Kind;
 use super::prune::prune;
 use super::store::Store;
 use crate::failure;
-
-/// How long a silent connection to the API server is believed in, in seconds.
-const WATCH_TIMEOUT: u32 = 120;
+use crate::limits::WATCH_TIMEOUT_SECONDS;
 
 /// Follows all objects of a kind, for ever.
 pub(super) async fn follow(
@@ -30,7 +28,7 @@ pub(super) async fn follow(
     let resource = kind.resource(&version);
     store.set_version(kind.kind, Some(version));
     let api = Api::<DynamicObject>::all_with(client, &resource);
-    let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT);
+    let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
     config.field_selector = kind.field_selector.map(str::to_owned);
     let mut events = pin!(watch(api, config).default_backoff());
     let mut reader = Reader { kind, resource, store, known: BTreeSet::new(), listed: None };

@@ -1,0 +1,47 @@
+//! Limits and defaults of the controller. `docs/limits.md` lists them, which a test holds.
+
+use std::time::Duration;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident $key:ident: $type:ty = $value:expr;)+) => {
+        $($(#[$doc])* pub const $name: $type = $value;)+
+
+        /// Name and value of each, as the documentation has them.
+        pub fn all() -> Vec<(&'static str, String)> {
+            vec![$((stringify!($key), format!("{:?}", $name))),+]
+        }
+    };
+}
+
+limits! {
+    /// How long the Lease of the controller that leads holds without renewal.
+    LEASE_DURATION lease_duration: Duration = Duration::from_secs(5);
+    /// How often it is renewed.
+    LEASE_RENEWAL lease_renewal: Duration = Duration::from_millis(1500);
+    /// How long one request about the Lease may take.
+    LEASE_REQUEST lease_request: Duration = Duration::from_secs(3);
+    /// How long a silent watch is believed in, in seconds, before it is begun again.
+    WATCH_TIMEOUT_SECONDS watch_timeout_seconds: u32 = 120;
+    /// How long a burst of changes grows before it is translated. Endpoints do not wait.
+    BURST burst: Duration = Duration::from_millis(10);
+    /// How long statuses wait for the acknowledgement of proxies before the Gateway says that it waits.
+    PATIENCE patience: Duration = Duration::from_secs(3);
+    /// Writes of statuses under way at once.
+    STATUS_WRITES status_writes: usize = 16;
+    /// How long a status that the API server refused is left alone, unless there is something else to write.
+    REFUSED_PAUSE refused_pause: Duration = Duration::from_secs(30);
+    /// Pause before what could not be provisioned is tried again.
+    PROVISION_RETRY provision_retry: Duration = Duration::from_secs(10);
+    /// Events after one translation; what is beyond them is counted in the log.
+    EVENTS_AT_ONCE events_at_once: usize = 20;
+    /// How often the EndpointSlice that leads proxies to the controller is written again, in case somebody has changed it.
+    ANNOUNCE_AGAIN announce_again: Duration = Duration::from_secs(30);
+    /// How long the authority of the stream's certificates is valid.
+    AUTHORITY_VALIDITY authority_validity: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    /// How long a certificate of the stream's server is valid.
+    CERTIFICATE_VALIDITY certificate_validity: Duration = Duration::from_secs(30 * 24 * 3600);
+    /// After which time it is replaced.
+    CERTIFICATE_RENEWAL certificate_renewal: Duration = Duration::from_secs(10 * 24 * 3600);
+    /// How far back the validity of certificates begins: clocks of nodes differ.
+    CLOCK_SKEW clock_skew: Duration = Duration::from_secs(3600);
+}
