@@ -94,6 +94,14 @@ class FailureTest(PortwayTest):
     def answers(self) -> bool:
         return api.Api(self.layout).is_ready()
 
+    def test_the_lease_is_renewed_in_peace(self) -> None:
+        seen = set()
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            seen |= {it["spec"]["renewTime"] for it in self.objects_of("lease", namespace=SYSTEM)}
+        # Every 1.5 s, and by nobody else.
+        self.assertIn(len(seen), range(2, 8))
+
     def test_memory_of_controller_and_proxy(self) -> None:
         pods = [("controller", SYSTEM, CONTROLLER), ("proxy", self.space, PROXIES)]
         for what, namespace, selector in pods:
