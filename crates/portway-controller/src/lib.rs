@@ -10,7 +10,7 @@
 //! | [`leader`] | which of several controllers writes |
 //! | [`limits`] | limits and defaults |
 //! | [`provision`] | the objects that serve a Gateway, and keeping them as they should be |
-//! | [`run`] | the life of a controller |
+//! | [`mod@run`] | the life of a controller |
 //! | [`status`] | which statuses are to be written, and writing them |
 //! | [`stream`] | the configuration stream: who may have what, and how proxies find it |
 //! | [`watch`] | all objects as the API server has them |

@@ -1,6 +1,6 @@
 //! Statuses: what is to be written, and writing it.
 //!
-//! [`plan`] compares what translation says with what the objects carry, purely, and yields the writes
+//! [`plan()`] compares what translation says with what the objects carry, purely, and yields the writes
 //! that are missing. [`StatusWriter`] carries them out by server-side apply.
 
 mod merge;
