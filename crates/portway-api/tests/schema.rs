@@ -3,7 +3,8 @@
 //! For each kind and each version that is served, objects are made out of the schema with every field
 //! set, one for each value of every enumeration. Reading one must ignore no field, and writing it again
 //! must yield it as it was. A field that the types do not have fails here, unless it is listed below
-//! with the reason.
+//! with the reason. And for each default of the schema, an object without the field must mean what one with
+//! the default in it means: nobody fills it in where there is no API server.
 //!
 //! The CRDs come from `PORTWAY_CRDS` (`make` sets it), else from Go's module cache. Without them the
 //! test fails.
@@ -20,8 +21,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use portway_api::address_pool::AddressPoolSpec;
+use portway_api::gateway::GatewaySpecAddress;
+use portway_api::listener::RouteGroupKind;
+use portway_api::listener_set::ParentGatewayReference;
 use portway_api::manifest::{self, Source};
 use portway_api::portway_parameters::PortwayParametersSpec;
+use portway_api::reference::{BackendObjectReference, BackendRef, ParentReference, SecretObjectReference};
 use portway_api::resource::{Resource, Spec};
 use portway_api::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute,
@@ -41,6 +46,63 @@ const IGNORED_KINDS: &[(&str, &str)] = &[
     ("XMesh", "about meshes, which Portway is not"),
     ("XTelemetryPolicy", "experimental group; not served yet"),
 ];
+
+/// Defaults that reading does not fill in, by the end of the field's path, with the value that is applied where the
+/// field is used, and the place.
+fn applied_later() -> Vec<(&'static str, Value, &'static str)> {
+    let named = || json!({ "name": "sample" });
+    let parent: ParentReference = serde_json::from_value(named()).unwrap();
+    let gateway: ParentGatewayReference = serde_json::from_value(named()).unwrap();
+    let secret: SecretObjectReference = serde_json::from_value(named()).unwrap();
+    let backend: BackendObjectReference = serde_json::from_value(named()).unwrap();
+    let backend_ref: BackendRef = serde_json::from_value(named()).unwrap();
+    let kind: RouteGroupKind = serde_json::from_value(json!({ "kind": "sample" })).unwrap();
+    let address: GatewaySpecAddress = serde_json::from_value(json!({})).unwrap();
+    let waits = |kind| {
+        json!({
+            "type": kind, "status": "Unknown", "reason": "Pending", "message": "Waiting for controller",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        })
+    };
+    let accepted = json!([waits("Accepted")]);
+    let programmed = json!([waits("Accepted"), waits("Programmed")]);
+    let nobody_yet = "what stands there before any controller came; translation reads only what it wrote";
+    vec![
+        ("/parentRefs/0/group", json!(parent.group()), "ParentReference::group"),
+        ("/parentRefs/0/kind", json!(parent.kind()), "ParentReference::kind"),
+        ("/spec/parentRef/group", json!(gateway.group()), "ParentGatewayReference::group"),
+        ("/spec/parentRef/kind", json!(gateway.kind()), "ParentGatewayReference::kind"),
+        ("/certificateRefs/0/group", json!(secret.group()), "SecretObjectReference::group"),
+        ("/certificateRefs/0/kind", json!(secret.kind()), "SecretObjectReference::kind"),
+        ("/clientCertificateRef/group", json!(secret.group()), "SecretObjectReference::group"),
+        ("/clientCertificateRef/kind", json!(secret.kind()), "SecretObjectReference::kind"),
+        ("/backendRef/group", json!(backend.group()), "BackendObjectReference::group"),
+        ("/backendRef/kind", json!(backend.kind()), "BackendObjectReference::kind"),
+        ("/backendRefs/0/group", json!(backend_ref.object().group()), "BackendObjectReference::group"),
+        ("/backendRefs/0/kind", json!(backend_ref.object().kind()), "BackendObjectReference::kind"),
+        ("/allowedRoutes/kinds/0/group", json!(kind.group()), "RouteGroupKind::group"),
+        ("/supportedKinds/0/group", json!(kind.group()), "RouteGroupKind::group"),
+        ("/spec/addresses/0/type", json!(address.kind()), "GatewaySpecAddress::kind"),
+        ("/status/addresses/0/type", json!(address.kind()), "the type is written always"),
+        ("/status/parents/0/parentRef/group", json!(parent.group()), "ParentReference::group"),
+        ("/status/parents/0/parentRef/kind", json!(parent.kind()), "ParentReference::kind"),
+        ("/ancestorRef/group", json!(parent.group()), "ParentReference::group"),
+        ("/ancestorRef/kind", json!(parent.kind()), "ParentReference::kind"),
+        ("/allowedRoutes", json!({"namespaces": {"from": "Same"}}), "translate: listener/read.rs"),
+        ("/allowedRoutes/namespaces", json!({"from": "Same"}), "translate: listener/read.rs"),
+        ("/allowedRoutes/namespaces/from", json!("Same"), "translate: listener/read.rs"),
+        ("/allowedListeners/namespaces", json!({"from": "None"}), "translate: listener_set.rs"),
+        ("/allowedListeners/namespaces/from", json!("None"), "translate: listener_set.rs"),
+        ("/retry/attempts", json!(1), "translate: route/policy.rs"),
+        ("/sessionPersistence/cookie/path", json!("/"), "translate: route/policy.rs"),
+        ("GatewayClass/status", json!({"conditions": accepted}), nobody_yet),
+        ("GatewayClass/status/conditions", accepted, nobody_yet),
+        ("Gateway/status", json!({"conditions": programmed}), nobody_yet),
+        ("Gateway/status/conditions", programmed.clone(), nobody_yet),
+        ("ListenerSet/status", json!({"conditions": programmed}), nobody_yet),
+        ("ListenerSet/status/conditions", programmed, nobody_yet),
+    ]
+}
 
 fn crd_directory() -> PathBuf {
     if let Some(directory) = std::env::var_os("PORTWAY_CRDS") {
@@ -179,6 +241,63 @@ fn check_crd<S: Spec>(context: &str, crd: &Value) {
     }
 }
 
+/// The defaults in a schema, by the JSON pointer (RFC 6901) of their field in a [`sample`].
+fn defaults(schema: &Value, pointer: &str, found: &mut Vec<(String, Value)>) {
+    if let Some(default) = schema.get("default") {
+        found.push((pointer.to_owned(), default.clone()));
+    }
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        defaults(schema, &format!("{pointer}/{name}"), found);
+    }
+    if let Some(items) = schema.get("items") {
+        defaults(items, &format!("{pointer}/0"), found);
+    }
+    if let Some(values) = schema.get("additionalProperties").filter(|it| it.is_object()) {
+        defaults(values, &format!("{pointer}/key"), found);
+    }
+}
+
+/// Holds each default of a kind against what the types make of a field that is not there. Returns which of
+/// [`applied_later`] were met, and how many defaults reading fills in.
+fn check_defaults<S: Spec>(channel: &str) -> (BTreeSet<&'static str>, usize) {
+    let crds = crds(channel);
+    let crd = crds.iter().find(|crd| crd["spec"]["names"]["kind"] == S::KIND).unwrap();
+    let (mut met, mut filled_in) = (BTreeSet::new(), 0);
+    for version in crd["spec"]["versions"].as_array().unwrap() {
+        let schema = &version["schema"]["openAPIV3Schema"];
+        let mut found = Vec::new();
+        defaults(schema, "", &mut found);
+        for (pointer, default) in found {
+            let path = format!("{}{pointer}", S::KIND);
+            let later = applied_later().into_iter().find(|(end, ..)| path.ends_with(end));
+            if let Some((end, applied, place)) = later {
+                assert_eq!(applied, default, "{channel} {path}, applied by {place}");
+                met.insert(end);
+            } else {
+                let (absent, explicit) =
+                    (with::<S>(schema, &pointer, None), with::<S>(schema, &pointer, Some(default)));
+                assert_eq!(absent, explicit, "{channel} {path}: the default is not filled in");
+                filled_in += 1;
+            }
+        }
+    }
+    (met, filled_in)
+}
+
+/// What is read of a sample with another value in one place, or none.
+fn with<S: Spec>(schema: &Value, pointer: &str, value: Option<Value>) -> Value {
+    let mut object = sample(schema, 0);
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = object.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    match value {
+        Some(value) => parent.insert(name.to_owned(), value),
+        None => parent.remove(name),
+    };
+    let read: Resource<S> =
+        serde_json::from_value(object).unwrap_or_else(|error| panic!("{pointer}: {error}"));
+    serde_json::to_value(read).unwrap()
+}
+
 macro_rules! kinds {
     ($($name:ident: $kind:ty,)*) => {
         $(#[test]
@@ -186,6 +305,19 @@ macro_rules! kinds {
             check_kind::<<$kind as SpecOf>::Spec>("experimental");
             check_kind::<<$kind as SpecOf>::Spec>("standard");
         })*
+
+        #[test]
+        fn what_is_absent_is_read_as_its_default() {
+            let (mut met, mut filled_in) = (BTreeSet::new(), 0);
+            for channel in ["experimental", "standard"] {
+                $(let (met_here, filled_in_here) = check_defaults::<<$kind as SpecOf>::Spec>(channel);
+                met.extend(met_here);
+                filled_in += filled_in_here;)*
+            }
+            assert!(filled_in > 0);
+            let listed: BTreeSet<_> = applied_later().into_iter().map(|(end, ..)| end).collect();
+            assert_eq!(met, listed, "what is listed to be applied later, and is no default of the schema");
+        }
 
         #[test]
         fn every_kind_is_modelled_or_left_out_for_a_reason() {
@@ -222,11 +354,13 @@ kinds! {
 
 #[test]
 fn portway_parameters() {
+    check_defaults::<PortwayParametersSpec>("own");
     check_kind::<PortwayParametersSpec>("own");
 }
 
 #[test]
 fn address_pool() {
+    check_defaults::<AddressPoolSpec>("own");
     check_kind::<AddressPoolSpec>("own");
 }
 

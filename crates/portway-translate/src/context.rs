@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::options::Options;
 use crate::reference_grant::Grants;
 use crate::status::Statuses;
-use crate::tls::{CheckedBundle, TlsMaterial, Validity};
+use crate::tls::{CheckedBundle, KnownCertificates, TlsMaterial, Validity};
 
 /// What every step of translation reads.
 #[derive(Debug)]
@@ -37,12 +37,12 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// For one translation.
-    pub(crate) fn new(snapshot: &'a Snapshot, options: &'a Options) -> Self {
+    pub(crate) fn new(snapshot: &'a Snapshot, options: &'a Options, known: KnownCertificates) -> Self {
         Self {
             snapshot,
             options,
             grants: Grants::new(snapshot),
-            tls: TlsMaterial::new(snapshot),
+            tls: TlsMaterial::new(snapshot, known),
             backend_tls: BackendTlsPolicies::new(snapshot),
             expressions: Expressions::default(),
             next_change: Cell::new(None),

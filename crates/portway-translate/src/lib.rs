@@ -41,4 +41,5 @@ pub mod translation;
 pub use finding::{Finding, FindingCode, Severity};
 pub use options::{AddressOutcome, ClusterOptions, Controllers, Options};
 pub use status::Statuses;
-pub use translation::{Translation, translate};
+pub use tls::KnownCertificates;
+pub use translation::{Translation, translate, translate_knowing};

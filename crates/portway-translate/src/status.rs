@@ -1,6 +1,8 @@
 //! Conditions of every object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use portway_api::ObjectKey;
 use portway_api::backend_tls_policy::PolicyStatus;
@@ -20,8 +22,36 @@ pub struct Statuses {
     pub gateways: BTreeMap<ObjectKey, GatewayStatus>,
     /// ListenerSets whose parent is one of our Gateways.
     pub listener_sets: BTreeMap<ObjectKey, ListenerSetStatus>,
-    /// Routes with a parent of ours.
-    pub routes: BTreeMap<(RouteKind, ObjectKey), RouteStatus>,
+    /// Routes with a parent of ours. Nearly all of thousands say the same: equal ones are shared.
+    pub routes: BTreeMap<(RouteKind, ObjectKey), Arc<RouteStatus>>,
     /// BackendTLSPolicies that are for a backend of one of our Gateways.
     pub backend_tls_policies: BTreeMap<ObjectKey, PolicyStatus>,
+}
+
+/// Finds equal statuses of routes, so that they need to be kept only once.
+#[derive(Debug, Default)]
+pub(crate) struct SharedStatuses(HashMap<u64, Arc<RouteStatus>>);
+
+impl SharedStatuses {
+    /// The same status; one that was seen before, if there is one.
+    pub(crate) fn share(&mut self, status: RouteStatus) -> Arc<RouteStatus> {
+        let known = self.0.entry(hash(&status)).or_default();
+        if **known != status {
+            // It is new, or two differ that have the same hash: one of those then is not shared.
+            *known = Arc::new(status);
+        }
+        Arc::clone(known)
+    }
+}
+
+fn hash(status: &RouteStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for parent in &status.parents {
+        parent.parent_ref.hash(&mut hasher);
+        for it in &parent.conditions {
+            let words = (&it.type_, &it.status, &it.reason, &it.message);
+            (words, it.observed_generation, it.last_transition_time.0).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
 }

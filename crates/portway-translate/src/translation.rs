@@ -10,6 +10,7 @@ use crate::context::{Context, Output};
 use crate::finding::Finding;
 use crate::options::Options;
 use crate::status::Statuses;
+use crate::tls::KnownCertificates;
 use crate::{gateway, route};
 
 /// What translation yields.
@@ -28,7 +29,17 @@ pub struct Translation {
 
 /// Translates all objects at one moment.
 pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
-    let context = Context::new(snapshot, options);
+    translate_knowing(snapshot, options, &mut KnownCertificates::default())
+}
+
+/// As [`translate`], with the same result, but reads no certificate again that the translation before has read. `known`
+/// is what that one left there, and holds afterwards what this one has read.
+pub fn translate_knowing(
+    snapshot: &Snapshot,
+    options: &Options,
+    known: &mut KnownCertificates,
+) -> Translation {
+    let context = Context::new(snapshot, options, std::mem::take(known));
     let mut out = Output::default();
     let mut gateways = gateway::views(&context, &mut out);
     route::translate_routes(&context, &mut gateways, &mut out);
@@ -36,5 +47,7 @@ pub fn translate(snapshot: &Snapshot, options: &Options) -> Translation {
     let Output { configurations, statuses, mut findings } = out;
     findings.sort();
     findings.dedup();
-    Translation { configurations, statuses, findings, next_change: context.next_change() }
+    let next_change = context.next_change();
+    *known = context.tls.into_known();
+    Translation { configurations, statuses, findings, next_change }
 }

@@ -4,6 +4,7 @@
 //! is said of its Gateway and of the routes there is held back; after [`crate::limits::PATIENCE`] the Gateway says that it waits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use portway_api::core::{Condition, Time};
@@ -147,7 +148,7 @@ impl Telling<'_> {
 
     fn refuse_route(&mut self, route: &RouteKey, message: &str) {
         let status = self.statuses.routes.get_mut(&(route.kind, key(&route.name)));
-        for parent in status.into_iter().flat_map(|it| &mut it.parents) {
+        for parent in status.into_iter().flat_map(|it| &mut Arc::make_mut(it).parents) {
             fail(
                 &mut parent.conditions,
                 ConditionType::Accepted,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::{Configuration, EndpointsKey, NamespacedName, Revision};
 use portway_translate::backend::EndpointsIndex;
-use portway_translate::{Options, Translation, translate};
+use portway_translate::{KnownCertificates, Options, Translation, translate_knowing};
 use portway_xds::Publisher;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -51,6 +51,8 @@ pub(crate) type Decisions = BTreeMap<ObjectKey, Decision>;
 struct Done {
     snapshot: Snapshot,
     translation: Translation,
+    /// For the next.
+    known: KnownCertificates,
     decisions: Decisions,
     /// Services whose endpoints have changed since it began.
     overtaken: BTreeSet<ObjectKey>,
@@ -58,7 +60,7 @@ struct Done {
 
 /// A translation under way.
 struct Running {
-    task: JoinHandle<(Snapshot, Translation)>,
+    task: JoinHandle<(Snapshot, Translation, KnownCertificates)>,
     decisions: Decisions,
     /// Services whose endpoints have changed since it began.
     overtaken: BTreeSet<ObjectKey>,
@@ -71,6 +73,8 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
         changes.mark_changed();
         let mut running: Option<Running> = None;
         let mut is_due = false;
+        // One translation runs at a time, and hands them to the next.
+        let mut known = KnownCertificates::default();
         loop {
             tokio::select! {
                 changed = changes.changed() => {
@@ -91,7 +95,8 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                     }
                 }
                 done = finished(&mut running) => {
-                    if let Some(done) = done {
+                    if let Some(mut done) = done {
+                        known = std::mem::take(&mut done.known);
                         self.publish(done);
                     }
                     running = None;
@@ -99,23 +104,23 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             }
             if is_due && running.is_none() {
                 is_due = false;
-                running = Some(self.begin());
+                running = Some(self.begin(std::mem::take(&mut known)));
             }
         }
     }
 
-    fn begin(&self) -> Running {
+    fn begin(&self, mut known: KnownCertificates) -> Running {
         let snapshot = self.store.snapshot();
         let (options, decisions) = (self.options)(&snapshot, now());
         let task = spawn_blocking(move || {
-            let translation = translate(&snapshot, &options);
-            (snapshot, translation)
+            let translation = translate_knowing(&snapshot, &options, &mut known);
+            (snapshot, translation, known)
         });
         Running { task, decisions, overtaken: BTreeSet::new() }
     }
 
     fn publish(&self, done: Done) {
-        let Done { snapshot, mut translation, decisions, overtaken } = done;
+        let Done { snapshot, mut translation, decisions, overtaken, .. } = done;
         let mut configurations = BTreeMap::new();
         for mut configuration in std::mem::take(&mut translation.configurations).into_values() {
             if !overtaken.is_empty() {
@@ -189,9 +194,9 @@ fn renew_endpoints(configuration: &mut Configuration, snapshot: &Snapshot, servi
 async fn finished(running: &mut Option<Running>) -> Option<Done> {
     let Some(Running { task, decisions, overtaken }) = running else { return std::future::pending().await };
     match task.await {
-        Ok((snapshot, translation)) => {
+        Ok((snapshot, translation, known)) => {
             let (decisions, overtaken) = (std::mem::take(decisions), std::mem::take(overtaken));
-            Some(Done { snapshot, translation, decisions, overtaken })
+            Some(Done { snapshot, translation, known, decisions, overtaken })
         }
         Err(error) => {
             // A defect of ours. What was published before serves on.

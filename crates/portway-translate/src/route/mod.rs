@@ -40,6 +40,7 @@ use self::work::Work;
 use crate::backend::Assembly;
 use crate::context::{Context, Output};
 use crate::listener::GatewayView;
+use crate::status::SharedStatuses;
 
 /// Attaches all routes: counts them at the listeners, writes routes, backends and endpoints into
 /// the configurations, and the statuses of routes and BackendTLSPolicies.
@@ -59,9 +60,11 @@ pub(crate) fn translate_routes<'a>(
         add_to_configurations(gateways, work, out);
     }
     let shadows = shadow::find(gateways, &out.configurations);
+    let mut shared = SharedStatuses::default();
     for work in &works {
         let key = (work.view.kind, work.view.key());
-        out.statuses.routes.insert(key, status::status(context, gateways, &shadows, work));
+        let status = shared.share(status::status(context, gateways, &shadows, work));
+        out.statuses.routes.insert(key, status);
         findings::add(gateways, work, &mut out.findings);
         shadows.findings(work, &mut out.findings);
     }

@@ -65,13 +65,17 @@ async fn serve(args: ProxyArgs) -> Result<(), StartError> {
         () = signals.stop() => true,
     };
     client.stop().await;
-    if !ended_early {
-        drain(gateway.proxy, &mut signals, grace, &state).await;
-    }
+    let proxy = gateway.into_proxy();
+    let has_ended = if ended_early {
+        proxy.shutdown();
+        true
+    } else {
+        drain(proxy, &mut signals, grace, &state).await
+    };
     admin.stop();
     drop(state);
-    // The last lines of the access log. All others who hold on to it have ended.
-    if let Some(observer) = Arc::into_inner(observer) {
+    // The last lines of the access log. All others who hold on to it have ended, unless connections were cut.
+    if let Some(observer) = Arc::into_inner(observer).filter(|_| has_ended) {
         observer.finish();
     }
     Ok(())

@@ -26,7 +26,7 @@ const LOGGED_REFUSALS: usize = 20;
 /// The data plane, and what it serves.
 #[derive(Debug)]
 pub(super) struct ServedGateway {
-    pub(super) proxy: Proxy,
+    proxy: Proxy,
     addresses: Addresses,
     admin: Arc<AdminState>,
     /// Of the update that is served.
@@ -79,6 +79,12 @@ impl ServedGateway {
         let applied = self.proxy.apply(snapshot).await;
         self.note(applied);
         self.tell(&before)
+    }
+
+    /// Leaves the data plane as it is, and lets go of all else: who holds on to the admin server's state holds on to
+    /// the access log.
+    pub(super) fn into_proxy(self) -> Proxy {
+        self.proxy
     }
 
     pub(super) fn has_refused_sockets(&self) -> bool {

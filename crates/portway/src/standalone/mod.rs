@@ -28,6 +28,7 @@ use portway_config::Revision;
 use portway_proxy::proxy::Applied;
 use portway_proxy::snapshot::Binding;
 use portway_proxy::{Proxy, Snapshot};
+use portway_translate::KnownCertificates;
 
 use self::bindings::Unavailable;
 use self::changes::Changes;
@@ -54,6 +55,7 @@ struct Standalone {
     /// Since when the revision is served.
     since: Timestamp,
     gateways: Vec<ServedGateway>,
+    known_certificates: KnownCertificates,
     /// When the manifests mean something else though they have not changed.
     next_change: Option<Timestamp>,
     /// Sockets that the system refused.
@@ -73,7 +75,14 @@ impl Standalone {
     /// Reads the manifests and serves what they say. None: they are the same as before.
     async fn read(&mut self, now: Timestamp) -> Option<Report> {
         let edition = self.manifests.read(now)?;
-        let staged = stage(&edition, self.demo_backends.as_mut(), &self.settings, &self.gateways, now);
+        let staged = stage(
+            &edition,
+            self.demo_backends.as_mut(),
+            &self.settings,
+            &self.gateways,
+            &mut self.known_certificates,
+            now,
+        );
         self.next_change = staged.next_change;
         let is_first = self.revision == Revision::default();
         if staged.is_new || is_first {

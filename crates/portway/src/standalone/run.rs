@@ -9,6 +9,7 @@ use portway_config::Revision;
 use portway_proxy::Proxy;
 use portway_proxy::observe::{ObserveOptions, Observer};
 use portway_proxy::proxy::ProxyOptions;
+use portway_translate::KnownCertificates;
 
 use super::error::StartError;
 use super::signals::{Asked, Signals};
@@ -113,6 +114,7 @@ fn standalone(
         revision: Revision::default(),
         since: Timestamp::UNIX_EPOCH,
         gateways: Vec::new(),
+        known_certificates: KnownCertificates::default(),
         next_change: None,
         refused_sockets: Vec::new(),
         admin,

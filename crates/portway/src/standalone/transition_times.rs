@@ -1,9 +1,12 @@
 //! The times in conditions: a condition that says what it said before has not changed now.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use portway_api::backend_tls_policy::PolicyAncestorStatus;
 use portway_api::core::Condition;
 use portway_api::listener::ListenerStatus;
-use portway_api::route::RouteParentStatus;
+use portway_api::route::{RouteParentStatus, RouteStatus};
 use portway_translate::Statuses;
 
 /// Takes the times of conditions that have the same status from the statuses before.
@@ -25,13 +28,26 @@ pub(crate) fn carry_over(before: &Statuses, now: &mut Statuses) {
         carry(&before.conditions, &mut status.conditions);
         carry_parts(&before.listeners, &mut status.listeners);
     }
-    for (key, status) in &mut now.routes {
-        let Some(before) = before.routes.get(key) else { continue };
-        carry_parts(&before.parents, &mut status.parents);
-    }
+    carry_routes(before, now);
     for (key, status) in &mut now.backend_tls_policies {
         let Some(before) = before.backend_tls_policies.get(key) else { continue };
         carry_parts(&before.ancestors, &mut status.ancestors);
+    }
+}
+
+/// Routes share equal statuses, and share what comes of them.
+fn carry_routes(before: &Statuses, now: &mut Statuses) {
+    let mut known = HashMap::new();
+    for (key, status) in &mut now.routes {
+        let Some(before) = before.routes.get(key) else { continue };
+        // Both live on in `before` and in the map, so that no other has their address.
+        let (_, carried) = known.entry((Arc::as_ptr(before), Arc::as_ptr(status))).or_insert_with(|| {
+            let mut carried = RouteStatus::clone(status);
+            carry_parts(&before.parents, &mut carried.parents);
+            let carried = if carried == **before { Arc::clone(before) } else { Arc::new(carried) };
+            (Arc::clone(status), carried)
+        });
+        *status = Arc::clone(carried);
     }
 }
 
