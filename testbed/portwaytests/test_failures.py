@@ -6,7 +6,7 @@ import time
 
 from localcluster import api, processes
 
-from .cluster import CONTROLLER, SYSTEM, PortwayTest, resident, settings
+from .cluster import CONTROLLER, SECONDS, SYSTEM, PortwayTest, resident, settings
 from .gateways import backend, gateway, route, to
 
 HOST = "failures.example.com"
@@ -36,13 +36,15 @@ class FailureTest(PortwayTest):
         self.eventually(self.leader, "a leader")
         self.a_change_is_served()
 
-    def a_change_is_served(self) -> None:
+    def a_change_is_served(self, seconds: float = SECONDS) -> None:
         """The controller is at work."""
+        began = time.monotonic()
         path = f"/at-{time.monotonic_ns()}"
         respond = {"type": "RequestRedirect", "requestRedirect": {"hostname": "moved.example.com", "statusCode": 302}}
         moved = {"matches": [{"path": {"type": "Exact", "value": path}}], "filters": [respond]}
         self.apply(route(self.space, "moved", HOST, [moved]))
-        self.eventually(lambda: self.get(self.at, HOST, path)[0] == 302, "a change to be served")
+        self.eventually(lambda: self.get(self.at, HOST, path)[0] == 302, "a change to be served", seconds)
+        print(f"    {time.monotonic() - began:.1f} s until a change was served", flush=True)
 
     def test_rollout_of_the_proxies(self) -> None:
         with self.load(self.at, HOST):
@@ -66,7 +68,9 @@ class FailureTest(PortwayTest):
         self.rolled_out("portway-controller", SYSTEM)
 
     def test_the_api_server_is_away_and_a_proxy_crashes(self) -> None:
-        pods = {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in self.objects_of("pod", PROXIES)}
+        # Not those that an earlier rollout has told to end.
+        standing = [pod for pod in self.objects_of("pod", PROXIES) if "deletionTimestamp" not in pod["metadata"]]
+        pods = {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in standing}
         victim, other = sorted(pods)
         pids = self.containers(victim, self.space)
         self.assertTrue(pids)
@@ -89,7 +93,8 @@ class FailureTest(PortwayTest):
             processes.start(self.layout, "kube-apiserver")
         self.eventually(self.answers, "the API server")
         with self.load(self.at, HOST):
-            self.a_change_is_served()
+            # The longer it was away, the longer the controller waits between two attempts to watch.
+            self.a_change_is_served(seconds=150)
 
     def answers(self) -> bool:
         return api.Api(self.layout).is_ready()
