@@ -22,6 +22,10 @@ limits! {
     LEASE_REQUEST lease_request: Duration = Duration::from_secs(3);
     /// How long a silent watch is believed in, in seconds, before it is begun again.
     WATCH_TIMEOUT_SECONDS watch_timeout_seconds: u32 = 120;
+    /// Pause before a watch that has ended is begun again; it doubles.
+    WATCH_PAUSE watch_pause: Duration = Duration::from_millis(250);
+    /// The same, at most: also how much later than the API server itself a change may come after an absence.
+    WATCH_PAUSE_MAX watch_pause_max: Duration = Duration::from_secs(2);
     /// How long a burst of changes grows before it is translated. Endpoints do not wait.
     BURST burst: Duration = Duration::from_millis(10);
     /// How long statuses wait for the acknowledgement of proxies before the Gateway says that it waits.

@@ -7,6 +7,9 @@ use tracing_subscriber::EnvFilter;
 /// What is said where neither `--log-level` nor `RUST_LOG` says otherwise.
 const DEFAULT: &str = "info";
 
+/// What is not said at all, unless it is asked for.
+const KUBE: &str = "kube_client::client::builder=off";
+
 /// Begins to log. `level` is that of `--log-level`.
 ///
 /// # Errors
@@ -17,6 +20,12 @@ pub(crate) fn start(level: Option<&str>) -> Result<(), String> {
         Some(level) => EnvFilter::try_new(level).map_err(|error| format!("`{level}`: {error}"))?,
         // A RUST_LOG that was meant for another program is no reason not to start.
         None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT)),
+    };
+    // kube logs each refused connection by itself, many a second; whoever asked for it gets an error anyway.
+    let filter = if filter.to_string().contains("kube_client") {
+        filter
+    } else {
+        filter.add_directive(KUBE.parse().map_err(|error| format!("`{KUBE}`: {error}"))?)
     };
     let color =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -7,10 +7,12 @@
 mod claim;
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ObjectMeta, PostParams};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use kube::{Client, Error};
 use tokio::sync::watch;
@@ -18,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::claim::{Claim, Move};
 use crate::limits::{LEASE_DURATION, LEASE_RENEWAL, LEASE_REQUEST};
+use crate::watch::Pauses;
 
 /// Takes part in the election until `stop` turns true, then lets go of the Lease.
 pub async fn elect(
@@ -29,10 +32,10 @@ pub async fn elect(
     mut stop: watch::Receiver<bool>,
 ) {
     let api: Api<Lease> = Api::namespaced(client, &namespace);
-    let mut seen = pin!(watch_object(api.clone(), &name));
+    let mut seen = pin!(watch_object(api.clone(), &name).backoff(Pauses::new()));
     let mut ticks = interval(LEASE_RENEWAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let election = Election { api, namespace, name };
+    let election = Election { api, namespace, name, is_told: AtomicBool::new(false) };
     let mut claim = Claim::new(identity, LEASE_DURATION);
     loop {
         // Each write comes back as an event of the watch: what is held is renewed when its time has come alone.
@@ -64,6 +67,8 @@ struct Election {
     api: Api<Lease>,
     namespace: String,
     name: String,
+    /// Whether it was told that the API server cannot be reached.
+    is_told: AtomicBool,
 }
 
 impl Election {
@@ -86,7 +91,10 @@ impl Election {
         // Others may see the renewal before its answer is here; so our time begins with the request.
         let begun = Instant::now().into_std();
         match timeout(LEASE_REQUEST, request).await {
-            Ok(Ok(lease)) => claim.observe(Some(lease), begun),
+            Ok(Ok(lease)) => {
+                self.is_told.store(false, Ordering::Relaxed);
+                claim.observe(Some(lease), begun);
+            }
             // Somebody was faster. The watch brings what there is now.
             Ok(Err(Error::Api(status))) if matches!(status.code, 404 | 409) => {}
             Ok(Err(Error::Api(status))) if status.code == 403 => tracing::error!(
@@ -94,10 +102,20 @@ impl Election {
                  watch` on leases in API group coordination.k8s.io: {}",
                 status.message
             ),
-            Ok(Err(error)) => {
-                tracing::warn!("the Lease {}/{} cannot be written: {error}", self.namespace, self.name);
-            }
-            Err(_) => tracing::warn!("the API server does not answer; the Lease is not renewed"),
+            Ok(Err(error)) => self.tell(&error.to_string()),
+            Err(_) => self.tell("it does not answer"),
+        }
+    }
+
+    /// An absence of the API server is told once, not with each attempt.
+    fn tell(&self, error: &str) {
+        let Self { namespace, name, .. } = self;
+        if self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::debug!("the Lease {namespace}/{name} cannot be written: {error}");
+        } else {
+            tracing::warn!(
+                "the Lease {namespace}/{name} cannot be written, so nobody leads for long: {error}"
+            );
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::kind::Kind;
 use super::naming::{MANAGED_BY, PORTWAY};
+use crate::watch::Pauses;
 
 /// How long a silent connection to the API server is believed in, in seconds.
 const WATCH_TIMEOUT: u32 = 120;
@@ -161,7 +162,7 @@ async fn follow(client: Client, kind: Kind, live: Live) {
     let api = Api::<DynamicObject>::all_with(client, &resource);
     let selector = format!("{MANAGED_BY}={PORTWAY}");
     let config = watcher::Config::default().labels(&selector).timeout(WATCH_TIMEOUT);
-    let mut events = pin!(watch_objects(api, config).default_backoff());
+    let mut events = pin!(watch_objects(api, config).backoff(Pauses::new()));
     let mut listed = None;
     while let Some(event) = events.next().await {
         match event {

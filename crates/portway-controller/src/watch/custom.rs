@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::kind::{KINDS, Kind};
 use super::object_watch;
+use super::pause::Pauses;
 use super::store::Store;
 use crate::failure;
 
@@ -40,7 +41,7 @@ pub type BundleVersion = Option<String>;
 /// Starts and ends watches as CRDs come and go, for ever.
 pub(super) async fn follow(client: Client, store: Arc<Store>, installed: Sender<Installed>) {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
-    let mut events = pin!(watch(api, watcher::Config::default()).default_backoff());
+    let mut events = pin!(watch(api, watcher::Config::default()).backoff(Pauses::new()));
     let mut watches =
         CustomWatches { client, store, installed, running: BTreeMap::new(), listed: Vec::new() };
     while let Some(event) = events.next().await {

@@ -6,6 +6,7 @@
 mod custom;
 pub mod kind;
 mod object_watch;
+mod pause;
 mod prune;
 mod store;
 
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 pub use self::custom::{BundleVersion, Installed};
 pub use self::kind::{KINDS, Kind};
 pub(crate) use self::object_watch::decode;
+pub(crate) use self::pause::Pauses;
 pub use self::store::{Dirt, Store, service_of};
 
 /// The watches. Dropping them ends all.

@@ -12,6 +12,7 @@ use kube::{Api, Client};
 use portway_api::object::ObjectRef;
 
 use super::kind::Kind;
+use super::pause::Pauses;
 use super::prune::prune;
 use super::store::Store;
 use crate::failure;
@@ -30,12 +31,21 @@ pub(super) async fn follow(
     let api = Api::<DynamicObject>::all_with(client, &resource);
     let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
     config.field_selector = kind.field_selector.map(str::to_owned);
-    let mut events = pin!(watch(api, config).default_backoff());
+    let mut events = pin!(watch(api, config).backoff(Pauses::new()));
     let mut reader = Reader { kind, resource, store, known: BTreeSet::new(), listed: None };
+    // An absence is told once, not with each attempt.
+    let mut is_told = false;
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => reader.take(event),
-            Err(error) => failure::log_watch(kind, &error),
+            Ok(event) => {
+                is_told = false;
+                reader.take(event);
+            }
+            Err(error) if is_told => tracing::debug!("watch of {}: {error}", kind.kind),
+            Err(error) => {
+                is_told = true;
+                failure::log_watch(kind, &error);
+            }
         }
     }
 }
