@@ -137,7 +137,9 @@ fn summarize(
     if summary.all_valid {
         conditions.set(Accepted, true, Reason::Accepted, "The ListenerSet is valid.");
     } else {
-        conditions.set(Accepted, summary.any_accepted, Reason::ListenersNotValid, summary.message());
+        // A set of which nothing can be served is not accepted, though its listeners may be: the conformance suite asks for
+        // it where the one certificate may not be referred to (ListenerSetReferenceGrant).
+        conditions.set(Accepted, summary.any_served, Reason::ListenersNotValid, summary.message());
     }
     if !summary.any_accepted {
         conditions.set(Programmed, false, Reason::ListenersNotValid, summary.message());
