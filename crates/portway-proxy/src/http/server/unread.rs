@@ -5,7 +5,7 @@
 //! overtake it in the client, and TCP throws away what the client has not read yet. So the rest is read
 //! to its end, while the answer is under way, as far as [`Limits`] lets it go on.
 //!
-//! [`Limits`]: crate::Limits
+//! [`Limits`]: crate::limits::Limits
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
