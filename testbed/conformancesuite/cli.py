@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a value for the chart")
     add("--gateway-class", default="portway", help="the GatewayClass to test (portway)")
     add("--all-features", action="store_true", help="take all for supported, whatever the GatewayClass says")
-    add("--parallel", type=int, default=8, help="so many of the tests that allow it at the same time (8)")
+    add("--parallel", type=int, default=4, help="so many of the tests that allow it at the same time (4)")
     add("--fail-fast", action="store_true", help="stop at the first failure, and leave what that test made")
     add("--debug", action="store_true", help="have the suite tell more in suite.log")
     add("--output", type=Path, help="where report and logs go (conformance/ in the target folder)")

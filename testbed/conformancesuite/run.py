@@ -55,8 +55,9 @@ class Options:
     test: str | None = None
     # Take every feature for supported, instead of those that the GatewayClass says it has.
     all_features: bool = False
-    # How many of the tests that allow it run at the same time. They wait more than they work.
-    parallel: int = 8
+    # How many of the tests that allow it run at the same time. Each that waits lists all Gateways ten times a second:
+    # more of them than this take from the API server, on two cores, the time that the Gateways need to become ready.
+    parallel: int = 4
     # Stop at the first failure, and leave what the failed test made.
     fail_fast: bool = False
     debug: bool = False

@@ -76,6 +76,9 @@ pub struct Limits {
     pub unread_body_bytes: usize,
     /// How long such a rest may take to come.
     pub unread_body_timeout: Duration,
+    /// How long a client may take to close its side of a connection once ours is closed; what it still sends is
+    /// thrown away. Closed at once, the connection would be reset, and the answer lost that the client has not read.
+    pub linger_timeout: Duration,
     /// Body bytes that a mirror may lag behind before the copy is given up.
     pub mirror_body_bytes: usize,
     /// From the sending of a copy of a request to the end of its answer, which nobody reads.
@@ -137,6 +140,7 @@ impl Default for Limits {
             replay_body_bytes: 64 * 1024,
             unread_body_bytes: 256 * 1024,
             unread_body_timeout: Duration::from_secs(5),
+            linger_timeout: Duration::from_secs(5),
             mirror_body_bytes: 256 * 1024,
             mirror_timeout: Duration::from_secs(15),
             external_auth_timeout: Duration::from_secs(5),

@@ -44,7 +44,8 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = ClientConnection::new(info, worker);
-    let mut io = ClientIo::new(io, connection.received());
+    let linger_timeout = connection.worker.limits.linger_timeout;
+    let mut io = ClientIo::new(io, connection.received(), linger_timeout);
     let http2 = match connection.info.tls.as_ref().map(|tls| tls.http2) {
         Some(http2) => http2,
         None => match preface::spoken(&mut io, connection.worker.limits.request_header_timeout).await {

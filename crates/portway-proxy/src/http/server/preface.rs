@@ -73,7 +73,7 @@ mod tests {
 
     async fn decided(pieces: &[&[u8]]) -> Option<(Spoken, Vec<u8>)> {
         let (mut client, server) = tokio::io::duplex(64);
-        let mut io = ClientIo::new(server, Arc::default());
+        let mut io = ClientIo::new(server, Arc::default(), Duration::from_secs(1));
         let write = async {
             for piece in pieces {
                 client.write_all(piece).await.unwrap();
@@ -108,7 +108,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends() {
         let (_client, server) = tokio::io::duplex(64);
-        let mut io = ClientIo::new(server, Arc::default());
+        let mut io = ClientIo::new(server, Arc::default(), Duration::from_secs(1));
         assert_eq!(spoken(&mut io, Duration::from_secs(10)).await, None);
     }
 }

@@ -14,6 +14,7 @@ fn small(plan: Plan) -> Plan {
     plan.limits(|limits| {
         limits.unread_body_bytes = 1000;
         limits.unread_body_timeout = Duration::from_millis(200);
+        limits.linger_timeout = Duration::from_millis(300);
     })
 }
 
@@ -71,6 +72,26 @@ fn a_large_rest_ends_the_connection_and_the_answer_says_so() {
         let mut rest = Vec::new();
         client.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, b"");
+    });
+}
+
+#[test]
+fn what_comes_after_the_end_is_thrown_away_for_a_while() {
+    on_a_worker(async {
+        let edge = small(Plan::new(vec![])).start();
+        let mut client = edge.connect();
+        client.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n").await.unwrap();
+        let mut all = String::new();
+        // A client that sends on and on, and does not look for its answer before.
+        client.write_all(&[b'x'; 500_000]).await.unwrap();
+        client.read_to_string(&mut all).await.unwrap();
+        assert_eq!((status(&all), header(&all, "connection")), (404, Some("close")));
+        let end = tokio::time::timeout(Duration::from_secs(10), async {
+            while client.write_all(&[b'x'; 1000]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        end.await.expect("the connection goes on for ever");
     });
 }
 
