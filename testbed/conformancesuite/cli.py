@@ -12,7 +12,7 @@ from pathlib import Path
 from localcluster import claim, lifecycle, logs, portway, programs
 from localcluster.layout import ClusterError, Layout
 
-from . import run
+from . import again, run
 from .report import Report
 
 DEFAULT_CLUSTER = "conformance"
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--all-features", action="store_true", help="take all for supported, whatever the GatewayClass says")
     add("--parallel", type=int, default=4, help="so many of the tests that allow it at the same time (4)")
     add("--fail-fast", action="store_true", help="stop at the first failure, and leave what that test made")
+    add("--again", action="store_true", help=f"run what fails once more, alone, if it is at most {again.AT_MOST} tests")
     add("--debug", action="store_true", help="have the suite tell more in suite.log")
     add("--output", type=Path, help="where report and logs go (conformance/ in the target folder)")
     add("suite", nargs="*", metavar="FLAG", help="further flags of the suite, after --")
@@ -114,6 +115,11 @@ def _run(asked: argparse.Namespace, layout: Layout, target: Path) -> int:
         print(f"\n{test or 'before any test'}:")
         for message in messages:
             print(f"  {message}")
+    failed = [outcome.test for outcome in outcomes if outcome.result == "FAIL"]
+    if faults and asked.again and again.may_be_unsteady(failed, faults):
+        failed = again.run(layout, options, failed, target)
+        faults = [f"{test} fails again" for test in failed]
+    print(f"\nconformance: {len(outcomes) - len(failed)} passed, {len(failed)} failed")
     return 1 if faults else 0
 
 

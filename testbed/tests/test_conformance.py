@@ -5,6 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from conformancesuite import again
 from conformancesuite.report import PROFILES, Report
 from conformancesuite.run import Outcome, messages, outcome_of
 
@@ -98,3 +99,16 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(outcome_of("    --- FAIL: TestConformance/B (0.00s)\n"), Outcome("B", "FAIL", 0.0))
         for line in ("        --- PASS: TestConformance/A/part (1.25s)", "--- PASS: TestConformance (9s)", "=== RUN A"):
             self.assertIsNone(outcome_of(line))
+
+
+class AgainTest(unittest.TestCase):
+    def test_a_failed_test_may_be_unsteady(self) -> None:
+        faults = ["GatewayModifyListeners fails (GATEWAY-HTTP core)", "UDPRoute fails"]
+        self.assertTrue(again.may_be_unsteady(["GatewayModifyListeners", "UDPRoute"], faults))
+
+    def test_what_no_second_run_mends_is_not(self) -> None:
+        skipped = "UDPRoute is skipped (GATEWAY-UDP extended)"
+        self.assertFalse(again.may_be_unsteady(["UDPRoute"], ["UDPRoute fails (GATEWAY-UDP core)", skipped]))
+        self.assertFalse(again.may_be_unsteady([], ["the feature X is not supported"]))
+        many = [f"Test{number}" for number in range(again.AT_MOST + 1)]
+        self.assertFalse(again.may_be_unsteady(many, [f"{test} fails (GATEWAY-HTTP core)" for test in many]))
