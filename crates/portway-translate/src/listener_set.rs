@@ -39,7 +39,7 @@ pub(crate) fn by_gateway<'a>(
             out.find(error(set, FindingCode::InvalidKind, message).with_help("refer to a Gateway"));
             continue;
         }
-        let key = ObjectKey::new(parent.namespace.as_deref().unwrap_or(set.namespace()), &parent.name);
+        let key = Owner::ListenerSet(set).gateway();
         if context.snapshot.gateways.contains_key(&key) {
             sets.entry(key).or_default().push(set);
         } else {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use portway_api::ObjectKey;
 use portway_api::gateway::GatewayStatusAddress;
+use portway_api::portway_parameters::TransportProtocol;
 
 /// The controller name that Portway answers to.
 pub const CONTROLLER_NAME: &str = "portway.dev/gateway-controller";
@@ -37,6 +38,9 @@ pub struct ClusterOptions {
     /// What became of the addresses of each Gateway: one outcome for each entry of `spec.addresses`, in its order; where
     /// that is empty, whatever was chosen. A Gateway that is not here waits for its first decision.
     pub addresses: BTreeMap<ObjectKey, Vec<AddressOutcome>>,
+    /// The ports that a Gateway cannot have, since another one has them at an address that both share: why, each a sentence
+    /// without capital and full stop.
+    pub taken_ports: BTreeMap<ObjectKey, BTreeMap<(TransportProtocol, u16), String>>,
     /// Of which releases of the Gateway API its CRDs say that they are.
     pub bundle_versions: BTreeSet<String>,
 }

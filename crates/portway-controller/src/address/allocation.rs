@@ -85,15 +85,16 @@ impl<'a> Allocation<'a> {
     }
 
     /// The ports that a Gateway cannot have, since another has them at one of its addresses, and who that is.
-    pub(super) fn blocked(&self, claimant: &Claimant<'a>) -> BTreeMap<ServedPort, (IpAddr, &'a ObjectKey)> {
-        let addresses = self.addresses(claimant.key);
-        let pairs = addresses.iter().flat_map(|it| claimant.ports.iter().map(move |port| (*it, *port)));
-        pairs
-            .filter_map(|(address, port)| {
-                let owner = self.claims.get(&(address, port)).filter(|it| **it != claimant.key)?;
-                Some((port, (address, *owner)))
-            })
-            .collect()
+    pub(super) fn taken_ports(
+        &self,
+        claimant: &Claimant<'a>,
+    ) -> impl Iterator<Item = (ServedPort, IpAddr, &'a ObjectKey)> {
+        let addresses = self.addresses(claimant.key).into_iter();
+        let pairs = addresses.flat_map(|it| claimant.ports.iter().map(move |port| (it, *port)));
+        pairs.filter_map(|(address, port)| {
+            let owner = self.claims.get(&(address, port)).filter(|it| **it != claimant.key)?;
+            Some((port, address, *owner))
+        })
     }
 
     /// Who serves a port at an address already, and still may, keeps it.

@@ -105,16 +105,13 @@ impl<'d, 'a> Decider<'d, 'a> {
         self.decision.outcomes = outcomes;
         if self.is_of_pool() {
             self.decision.service.ingress = Some(self.allocation.addresses(self.claimant.key));
-            let blocked = self.allocation.blocked(self.claimant);
-            self.decision.conflicts = blocked
-                .iter()
-                .map(|(port, (address, owner))| {
-                    format!(
-                        "port {port} of {address} is Gateway {owner}'s, so this Gateway is not served there"
-                    )
+            self.decision.taken_ports = self
+                .allocation
+                .taken_ports(self.claimant)
+                .map(|(port, address, owner)| {
+                    (port, format!("port {port} of {address} is Gateway {owner}'s"))
                 })
                 .collect();
-            self.decision.service.blocked = blocked.into_keys().collect();
         }
         self.decision
     }

@@ -1,9 +1,9 @@
 //! What was decided for one Gateway.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use portway_api::portway_parameters::ServiceType;
+use portway_api::portway_parameters::{ServiceType, TransportProtocol};
 use portway_translate::AddressOutcome;
 
 use crate::provision::ServedPort;
@@ -15,9 +15,16 @@ pub struct Decision {
     pub outcomes: Vec<AddressOutcome>,
     /// What that asks of the Service.
     pub service: ServiceAddressing,
-    /// Ports that are not served, since another Gateway has them at the same address; sentences without capital and full
-    /// stop, for an Event.
-    pub conflicts: Vec<String>,
+    /// Ports that are not served, since another Gateway has them at the same address: why, each a sentence without capital
+    /// and full stop.
+    pub taken_ports: BTreeMap<ServedPort, String>,
+}
+
+impl Decision {
+    /// As a translation takes them.
+    pub fn taken_ports(&self) -> BTreeMap<(TransportProtocol, u16), String> {
+        self.taken_ports.iter().map(|(it, why)| ((it.transport, it.port), why.clone())).collect()
+    }
 }
 
 /// What the addresses of a Gateway ask of its Service.
@@ -33,6 +40,4 @@ pub struct ServiceAddressing {
     pub cluster_ip: Option<IpAddr>,
     /// The addresses that Portway itself assigns; None where somebody else does.
     pub ingress: Option<Vec<IpAddr>>,
-    /// Ports that another Gateway has at these addresses.
-    pub blocked: BTreeSet<ServedPort>,
 }

@@ -93,12 +93,12 @@ impl Cluster {
     fn settled(mut self) -> Self {
         for (key, decision) in self.decide() {
             let gateway = Arc::clone(&self.0.gateways[&key]);
-            let blocked = &decision.service.blocked;
+            let blocked = &decision.taken_ports;
             let ports = gateway
                 .spec
                 .listeners
                 .iter()
-                .filter(|it| !blocked.iter().any(|b| i32::from(b.port) == it.port));
+                .filter(|it| !blocked.keys().any(|b| i32::from(b.port) == it.port));
             let ports: Vec<_> = ports.map(|it| json!({"port": it.port})).collect();
             let ingress: Vec<_> =
                 decision.service.ingress.iter().flatten().map(|ip| json!({"ip": ip})).collect();
@@ -169,10 +169,9 @@ fn gateways_share_an_address_on_different_ports() {
     assert_eq!(cluster.told("b"), ["192.0.2.9"]);
     let decision = cluster.of("b");
     assert_eq!(
-        decision.conflicts,
-        ["port 80/TCP of 192.0.2.9 is Gateway infra/a's, so this Gateway is not served there"]
+        decision.taken_ports.values().collect::<Vec<_>>(),
+        ["port 80/TCP of 192.0.2.9 is Gateway infra/a's"]
     );
-    assert_eq!(decision.service.blocked.len(), 1);
     assert_eq!(cluster.told("a"), ["192.0.2.9"]);
 }
 
@@ -274,7 +273,7 @@ proptest! {
         for (key, decision) in &before {
             let ports: BTreeSet<_> = first[&key.name[1..].parse::<u8>().unwrap_or(0)].ports.iter().copied().collect();
             for address in decision.service.ingress.iter().flatten() {
-                for port in ports.iter().filter(|it| !decision.service.blocked.iter().any(|b| b.port == **it)) {
+                for port in ports.iter().filter(|it| !decision.taken_ports.keys().any(|b| b.port == **it)) {
                     prop_assert!(seen.insert((*address, *port)), "{address}:{port} is given twice: {before:#?}");
                 }
             }

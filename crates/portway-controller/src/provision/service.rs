@@ -11,7 +11,7 @@ use super::port::ServedPort;
 pub(super) fn spec(demand: &Demand<'_>) -> Option<Value> {
     let addressing = demand.addressing;
     let parameters = demand.parameters.service.clone().unwrap_or_default();
-    let ports: Vec<_> = demand.ports.difference(&addressing.blocked).map(|it| port(demand, *it)).collect();
+    let ports: Vec<_> = demand.ports.iter().map(|it| port(demand, *it)).collect();
     if ports.is_empty() {
         return None;
     }

@@ -115,11 +115,9 @@ fn addresses_of_a_pool() {
     let addressing = ServiceAddressing {
         load_balancer_class: Some(LOAD_BALANCER_CLASS.to_owned()),
         ingress: Some(vec![address]),
-        blocked: ports(&[(443, TransportProtocol::Tcp)]),
         ..ServiceAddressing::default()
     };
-    let served =
-        ports(&[(53, TransportProtocol::Tcp), (53, TransportProtocol::Udp), (443, TransportProtocol::Tcp)]);
+    let served = ports(&[(53, TransportProtocol::Tcp), (53, TransportProtocol::Udp)]);
     let desired = provision(json!({}), json!({}), &served, &addressing);
     assert_eq!(desired.ingress, Some(vec![address]));
     insta::assert_yaml_snapshot!(of(&desired, Kind::Service)["spec"]);

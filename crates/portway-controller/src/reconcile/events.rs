@@ -76,7 +76,7 @@ impl EventTeller {
         }
         self.told = noticed;
         for (gateway, decision) in &published.decisions {
-            for conflict in &decision.conflicts {
+            for conflict in decision.taken_ports.values() {
                 self.tell_conflict(published, gateway, conflict).await;
             }
         }

@@ -180,13 +180,18 @@ pub(crate) fn translate_options(
     move |snapshot, now| {
         let decisions = address::assign(snapshot, &controllers);
         let addresses = decisions.iter().map(|(key, it)| (key.clone(), it.outcomes.clone())).collect();
+        let taken_ports = decisions.iter().map(|(key, it)| (key.clone(), it.taken_ports())).collect();
         let options = Options {
             controllers: controllers.clone(),
             now,
             implied_namespaces: false,
             trusted_hops,
             default_addresses: Vec::new(),
-            cluster: Some(ClusterOptions { addresses, bundle_versions: installed.borrow().releases() }),
+            cluster: Some(ClusterOptions {
+                addresses,
+                taken_ports,
+                bundle_versions: installed.borrow().releases(),
+            }),
         };
         (options, decisions)
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use portway_api::listener::{From, Listener, TlsMode};
+use portway_api::portway_parameters::TransportProtocol;
 use portway_config::{HostnamePattern, ListenerKey, ListenerParent, NamespacedName};
 
 use super::allowed::{AllowedNamespaces, AllowedRoutes};
@@ -28,6 +29,7 @@ pub(crate) fn listeners<'a>(
     for view in &mut views {
         read_protocol(view, out);
         read_port(view, out);
+        check_port_is_free(context, view, out);
         read_hostname(view, out);
         check_tls(view, out);
         check_filters(view, out);
@@ -104,6 +106,21 @@ fn read_port(view: &mut ListenerView<'_>, out: &mut Output) {
             view.claims = false;
         }
     }
+}
+
+/// Refuses a port that another Gateway has at an address that both share.
+fn check_port_is_free(context: &Context<'_>, view: &mut ListenerView<'_>, out: &mut Output) {
+    let Some(cluster) = &context.options.cluster else { return };
+    let Some(taken) = cluster.taken_ports.get(&view.owner.gateway()) else { return };
+    let transport = match view.protocol {
+        Some(Protocol::Udp) => TransportProtocol::Udp,
+        _ => TransportProtocol::Tcp,
+    };
+    let Some(why) = taken.get(&(transport, view.port)) else { return };
+    let error = view
+        .error(FindingCode::ListenerConflict, "port", why.as_str())
+        .with_help("use another port, or ask for another address in `spec.addresses` of the Gateway");
+    view.refuse(Reason::PortUnavailable, error, out);
 }
 
 fn read_hostname(view: &mut ListenerView<'_>, out: &mut Output) {

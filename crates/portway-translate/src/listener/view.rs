@@ -110,6 +110,17 @@ impl<'a> Owner<'a> {
         }
     }
 
+    /// The Gateway that serves it; for a ListenerSet, that which it asks.
+    pub(crate) fn gateway(self) -> ObjectKey {
+        match self {
+            Self::Gateway(it) => it.key(),
+            Self::ListenerSet(it) => {
+                let parent = &it.spec.parent_ref;
+                ObjectKey::new(parent.namespace.as_deref().unwrap_or(it.namespace()), &parent.name)
+            }
+        }
+    }
+
     /// How messages name it.
     pub(crate) fn object_ref(self) -> ObjectRef {
         match self {

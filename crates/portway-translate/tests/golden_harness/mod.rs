@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use portway_api::gateway::{GatewayStatusAddress, IP_ADDRESS};
+use portway_api::portway_parameters::TransportProtocol;
 use portway_api::{ObjectKey, Snapshot};
 use portway_translate::{AddressOutcome, Controllers, Options, translate};
 
@@ -25,6 +26,7 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// | `#! controllers: NAME...` | only classes of these controllers are ours (default: each is) |
 /// | `#! default-addresses: IP...` | where Gateways without addresses are served (default: 192.0.2.1) |
 /// | `#! cluster: NAMESPACE/NAME OUTCOME; OUTCOME...` | in a cluster, where this became of the addresses of a Gateway: `assigned IP [ROUTABILITY]`, `awaited WORDS`, `unusable WORDS` or `none WORDS` |
+/// | `#! taken: NAMESPACE/NAME PORT WORDS` | in a cluster, where another Gateway has this TCP port at the address of this one |
 /// | `#! declared-namespaces-only` | a namespace that no manifest declares does not exist |
 /// | `#! with: FILE...` | more manifests, relative to this one |
 #[derive(Debug)]
@@ -71,6 +73,16 @@ impl Case {
             "cluster" => {
                 let (gateway, outcomes) = outcomes(directive);
                 self.options.cluster.get_or_insert_default().addresses.insert(gateway, outcomes);
+            }
+            "taken" => {
+                let words: Vec<_> = values.collect();
+                let (namespace, name) = words[0].split_once('/').unwrap();
+                let (gateway, port) = (ObjectKey::new(namespace, name), words[1].parse().unwrap());
+                let ports = &mut self.options.cluster.get_or_insert_default().taken_ports;
+                ports
+                    .entry(gateway)
+                    .or_default()
+                    .insert((TransportProtocol::Tcp, port), words[2..].join(" "));
             }
             "declared-namespaces-only" => self.options.implied_namespaces = false,
             "with" => {
