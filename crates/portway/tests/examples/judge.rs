@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::answer::Answer;
 use crate::backend::{Backend, Backends};
+use crate::running::curl::Answer;
 use crate::script::Expectation;
 
 /// A copy that a gateway sends on the side may arrive after the answer.

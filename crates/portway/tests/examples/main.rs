@@ -1,16 +1,18 @@
 //! Serves every example and sends it the requests that its `requests.txt` lists.
+#![cfg(test)]
 
-mod answer;
 mod backend;
-mod gateway;
 mod judge;
+#[path = "../running/mod.rs"]
+mod running;
 mod script;
 mod words;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use gateway::Gateway;
+use running::curl::curl_in;
+use running::portway::Portway;
 use script::Script;
 
 /// One test for each example, and one that none is forgotten here.
@@ -67,21 +69,19 @@ fn run(folder: &str) -> Result<(), String> {
     let script = Script::parse(&text).map_err(|error| format!("requests.txt: {error}"))?;
     let backends =
         backend::start_all(&script.backends, &directory).map_err(|error| format!("requests.txt: {error}"))?;
-    let gateway = Gateway::start(&directory, &backends).map_err(|error| format!(": {error}"))?;
+    let mut arguments = vec![directory.to_str().unwrap().to_owned(), "--demo-backends".to_owned()];
+    for (service, backend) in &backends {
+        arguments.extend(["--endpoint".to_owned(), format!("{service}={}", backend.address())]);
+    }
+    let portway = Portway::run(arguments);
 
     for request in &script.requests {
         let place = format!("requests.txt: line {}: curl {}", request.line, request.arguments.join(" "));
-        let answers = (0..request.times)
-            .map(|_| answer::send(&request.arguments, &directory, &gateway))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("{place}: {error}"))?;
+        let arguments = [portway.connect_to().as_slice(), &request.arguments].concat();
+        let answers: Vec<_> = (0..request.times).map(|_| curl_in(&directory, &arguments)).collect();
         for expectation in &request.expectations {
-            judge::judge(expectation, &answers, &backends).map_err(|error| {
-                format!(
-                    "{place}:\n{expectation:?} is expected, but {error}\nPortway's output:\n{}",
-                    gateway.output()
-                )
-            })?;
+            judge::judge(expectation, &answers, &backends)
+                .map_err(|error| format!("{place}:\n{expectation:?} is expected, but {error}"))?;
         }
     }
     Ok(())

@@ -9,7 +9,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::gateway::Gateway;
-use crate::http::{answering_server, eventually};
+use crate::http::answering_server;
+use crate::manifests::{http_gateway, route, service};
+use crate::running::eventually;
 
 const EDITS: usize = 1000;
 
@@ -105,62 +107,26 @@ fn objects(edit: usize) -> String {
         "filters: [{ type: ResponseHeaderModifier, responseHeaderModifier: { add: [{ name: x-edit, value: b }] } }]",
     ][edit / 2 % 3];
     let serving = format!(
-        "  - matches: [{{ path: {{ type: PathPrefix, value: {path} }} }}]
+        "matches: [{{ path: {{ type: PathPrefix, value: {path} }} }}]
     {filters}
-    backendRefs: [{{ name: blue, port: 80, weight: {blue} }}, {{ name: green, port: 80, weight: {green} }}]
-"
+    backendRefs: [{{ name: blue, port: 80, weight: {blue} }}, {{ name: green, port: 80, weight: {green} }}]"
     );
     let other = format!(
-        "  - matches: [{{ path: {{ type: Exact, value: /other-{edit} }} }}]
-    backendRefs: [{{ name: green, port: 80 }}]
-"
+        "matches: [{{ path: {{ type: Exact, value: /other-{edit} }} }}]
+    backendRefs: [{{ name: green, port: 80 }}]"
     );
-    let rules = if edit.is_multiple_of(2) { serving + &other } else { other + &serving };
-    format!("{GATEWAY}{rules}")
+    let rules = if edit.is_multiple_of(2) { [serving, other] } else { [other, serving] };
+    let port = "{ port: 80 }";
+    http_gateway(
+        &(service("blue", port)
+            + &service("green", port)
+            + &route("HTTPRoute", "app.example.com", &rules.join("\n  - "))),
+    )
 }
-
-const GATEWAY: &str = r#"
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: portway }
-spec: { controllerName: portway.dev/gateway-controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: web }
-spec:
-  gatewayClassName: portway
-  listeners:
-  - { name: http, port: 80, protocol: HTTP }
----
-apiVersion: v1
-kind: Service
-metadata: { name: blue, namespace: web }
-spec: { ports: [{ port: 80 }] }
----
-apiVersion: v1
-kind: Service
-metadata: { name: green, namespace: web }
-spec: { ports: [{ port: 80 }] }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: { name: app, namespace: web }
-spec:
-  parentRefs: [{ name: edge }]
-  hostnames: [app.example.com]
-  rules:
-"#;
 
 fn start() -> Gateway {
     let (blue, green) = (answering_server("blue"), answering_server("green"));
-    Gateway::start(&objects(0), &[80], &[("web/blue:80", blue), ("web/green:80", green)])
-}
-
-fn revision(gateway: &Gateway) -> u64 {
-    let (_, status) = gateway.admin("/status").unwrap();
-    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    status["revision"].as_u64().unwrap()
+    Gateway::start(&objects(0), &[("web/blue:80", blue), ("web/green:80", green)])
 }
 
 #[test]
@@ -178,8 +144,7 @@ fn a_thousand_edits_under_load_fail_no_request() {
     for edit in 1..=EDITS {
         gateway.edit(&objects(edit));
         gateway.reload();
-        let applied = eventually(|| (revision(&gateway) > edit as u64).then_some(()));
-        assert!(applied.is_some(), "edit {edit} is not served\n{}", gateway.messages());
+        eventually("the edit that is served", || (gateway.revision() > edit as u64).then_some(()));
     }
     http2.kill().unwrap();
     http2.wait().unwrap();
@@ -196,12 +161,11 @@ fn a_thousand_edits_under_load_fail_no_request() {
 #[test]
 fn an_edit_that_changes_nothing_is_no_change() {
     let gateway = start();
-    let before = revision(&gateway);
+    let before = gateway.revision();
     gateway.edit(&format!("# only a remark is new\n{}", objects(0)));
     gateway.reload();
-    let seen = eventually(|| gateway.messages().contains("what is served is the same").then_some(()));
-    assert!(seen.is_some(), "{}", gateway.messages());
-    assert_eq!(revision(&gateway), before);
+    eventually("a message", || gateway.messages().contains("what is served is the same").then_some(()));
+    assert_eq!(gateway.revision(), before);
 }
 
 #[test]
@@ -217,12 +181,10 @@ fn a_bad_file_does_not_replace_a_good_configuration() {
     ] {
         gateway.edit(&bad);
         gateway.reload();
-        let told = |(_, status): (u16, String)| status.contains("\"severity\": \"error\"").then_some(());
-        assert!(eventually(|| gateway.admin("/status").and_then(told)).is_some(), "{}", gateway.messages());
+        eventually("an error", || gateway.status().contains("\"severity\": \"error\"").then_some(()));
     }
     gateway.edit(&objects(2));
     gateway.reload();
-    let healed = eventually(|| (revision(&gateway) == 2).then_some(()));
-    assert!(healed.is_some(), "{}", gateway.messages());
+    eventually("the good file", || (gateway.revision() == 2).then_some(()));
     assert!(load.finish() > 0);
 }

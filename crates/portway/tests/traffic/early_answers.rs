@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::gateway::{Gateway, run};
-use crate::http::OBJECTS;
+use crate::gateway::Gateway;
+use crate::manifests::{TO_APP, app, http_gateway};
+use crate::running::run;
 
 /// Posts to the same place, one after another, in as few connections as curl gets along with.
 fn post(gateway: &Gateway, protocol: &str, bytes: usize, times: usize) -> String {
@@ -19,11 +20,8 @@ fn post(gateway: &Gateway, protocol: &str, bytes: usize, times: usize) -> String
 
 /// The route is for another path only.
 fn gateway() -> Gateway {
-    let objects = OBJECTS.replace(
-        "  - backendRefs: [{ name: app, port: 80 }]\n",
-        "  - matches: [{ path: { value: /somewhere } }]\n    backendRefs: [{ name: app, port: 80 }]\n",
-    );
-    Gateway::start(&objects, &[80], &[])
+    let rule = format!("matches: [{{ path: {{ value: /somewhere }} }}]\n    {TO_APP}");
+    Gateway::start(&http_gateway(&app(&rule)), &[])
 }
 
 #[test]

@@ -4,27 +4,21 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
-use crate::gateway::{Gateway, run};
-use crate::http::OBJECTS;
+use crate::gateway::Gateway;
+use crate::manifests::{app, http_gateway, service};
 use crate::peer::Peer;
+use crate::running::run;
 
 fn objects() -> String {
-    let filter = "
-  - filters:
+    let rule = "filters:
     - type: ExternalAuth
       externalAuth:
         protocol: GRPC
         grpc: {}
         backendRef: { name: auth, port: 9000 }
         forwardBody: { maxSize: 100 }
-    backendRefs: [{ name: app, port: 80 }]
----
-apiVersion: v1
-kind: Service
-metadata: { name: auth, namespace: web }
-spec: { ports: [{ port: 9000 }] }
-";
-    OBJECTS.replace("\n  - backendRefs: [{ name: app, port: 80 }]\n", filter)
+    backendRefs: [{ name: app, port: 80 }]";
+    http_gateway(&(service("auth", "{ port: 9000 }") + &app(rule)))
 }
 
 /// A server that answers with the request that it was sent.
@@ -51,8 +45,7 @@ fn curl(gateway: &Gateway, target: &str, arguments: &[&str]) -> String {
 #[test]
 fn a_grpc_server_allows_denies_and_changes() {
     let (server, app) = (Peer::start("ext_authz_peer.py"), echo());
-    let gateway =
-        Gateway::start(&objects(), &[80], &[("web/auth:9000", server.address), ("web/app:80", app)]);
+    let gateway = Gateway::start(&objects(), &[("web/auth:9000", server.address), ("web/app:80", app)]);
 
     let said = curl(&gateway, "/a", &["-H", "authorization: plain"]);
     assert!(said.starts_with("HTTP/1.1 200") && said.contains("authorization: plain\r\n"), "{said}");
@@ -85,8 +78,7 @@ fn a_grpc_server_allows_denies_and_changes() {
 #[test]
 fn a_grpc_server_is_told_of_the_request() {
     let (server, app) = (Peer::start("ext_authz_peer.py"), echo());
-    let gateway =
-        Gateway::start(&objects(), &[80], &[("web/auth:9000", server.address), ("web/app:80", app)]);
+    let gateway = Gateway::start(&objects(), &[("web/auth:9000", server.address), ("web/app:80", app)]);
     let seen = |arguments: &[&str]| -> serde_json::Value {
         let said = curl(&gateway, "/x/../a%7e?b=%20", arguments);
         assert!(said.starts_with("HTTP/1.1 401") && said.contains("www-authenticate: Bearer\r\n"), "{said}");

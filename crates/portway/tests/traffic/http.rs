@@ -1,38 +1,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use crate::gateway::{Gateway, run};
-
-/// A Gateway with an HTTP listener, and a route to `web/app` for every host.
-pub(crate) const OBJECTS: &str = r#"
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: { name: portway }
-spec: { controllerName: portway.dev/gateway-controller }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: web }
-spec:
-  gatewayClassName: portway
-  listeners:
-  - { name: http, port: 80, protocol: HTTP }
----
-apiVersion: v1
-kind: Service
-metadata: { name: app, namespace: web }
-spec: { ports: [{ port: 80 }] }
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: { name: app, namespace: web }
-spec:
-  parentRefs: [{ name: edge }]
-  rules:
-  - backendRefs: [{ name: app, port: 80 }]
-"#;
+use crate::gateway::Gateway;
+use crate::manifests::{TO_APP, app, http_gateway};
+use crate::running::{eventually, run};
 
 /// A server that answers every request with `body`, for as long as the test's process lives.
 pub(crate) fn answering_server(body: &'static str) -> SocketAddr {
@@ -88,22 +60,10 @@ fn complete_request(buffer: &[u8]) -> Option<usize> {
     (body.len() >= length).then_some(head + length)
 }
 
-/// Tries until there is something, for a while.
-pub(crate) fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        match attempt() {
-            Some(found) => return Some(found),
-            None if Instant::now() > deadline => return None,
-            None => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
-}
-
 #[test]
 fn curl_speaks_every_version() {
     let server = answering_server("hello");
-    let gateway = Gateway::start(OBJECTS, &[80], &[("web/app:80", server)]);
+    let gateway = Gateway::start(&http_gateway(&app(TO_APP)), &[("web/app:80", server)]);
     let url = format!("http://{}/", gateway.address(80));
     for version in ["--http1.0", "--http1.1", "--http2-prior-knowledge"] {
         assert_eq!(run(Command::new("curl").args(["-sS", "--fail", version, &url])), "hello", "{version}");
@@ -116,7 +76,7 @@ fn curl_speaks_every_version() {
 #[test]
 fn h2load_counts_no_failure() {
     let server = answering_server("hello");
-    let gateway = Gateway::start(OBJECTS, &[80], &[("web/app:80", server)]);
+    let gateway = Gateway::start(&http_gateway(&app(TO_APP)), &[("web/app:80", server)]);
     let url = format!("http://{}/", gateway.address(80));
     for protocol in [&["-m", "20"][..], &["--h1"][..]] {
         let said = run(Command::new("h2load").args(["-n", "4000", "-c", "8"]).args(protocol).arg(&url));
@@ -127,11 +87,12 @@ fn h2load_counts_no_failure() {
 #[test]
 fn every_request_stands_in_the_log_with_its_route() {
     let server = answering_server("hello");
-    let gateway = Gateway::start(OBJECTS, &[80], &[("web/app:80", server)]);
+    let gateway = Gateway::start(&http_gateway(&app(TO_APP)), &[("web/app:80", server)]);
     run(Command::new("curl").args(["-sS", "--fail", &format!("http://{}/cart?x=1", gateway.address(80))]));
-    let line =
-        eventually(|| gateway.log().lines().find(|line| line.contains("/cart?x=1")).map(str::to_owned));
-    let line: serde_json::Value = serde_json::from_str(&line.expect("a line in the log")).unwrap();
+    let line = eventually("a line in the log", || {
+        gateway.log().lines().find(|line| line.contains("/cart?x=1")).map(str::to_owned)
+    });
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["gateway"], "web/edge");
     assert_eq!(line["listener"], "http");
     assert_eq!(line["route"], "HTTPRoute web/app");

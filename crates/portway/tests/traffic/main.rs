@@ -3,12 +3,7 @@
 //! The clients are curl, h2load, openssl, h2spec, and Python's gRPC and WebSocket libraries (`peers/`).
 //! They come with `make setup`; where one is missing, the tests that need it fail.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed"
-)]
+#![cfg(test)]
 
 mod changes;
 mod early_answers;
@@ -17,7 +12,10 @@ mod gateway;
 mod grpc;
 mod h2spec;
 mod http;
+mod manifests;
 mod peer;
+#[path = "../running/mod.rs"]
+mod running;
 mod sessions;
 mod tls;
 mod websocket;

@@ -3,8 +3,10 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::gateway::{Gateway, run};
+use crate::gateway::Gateway;
 use crate::http::answering_server;
+use crate::manifests::{TO_APP, app, gateway};
+use crate::running::{eventually, run};
 
 /// A certificate with its key, as PEM.
 pub(crate) struct Certificate {
@@ -20,14 +22,12 @@ pub(crate) fn self_signed(names: &[&str]) -> Certificate {
 
 /// A Gateway with an HTTPS listener, and a route to `web/app` for every host.
 pub(crate) fn objects_with_tls(certificate: &Certificate) -> String {
-    format!(
-        r#"
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{ name: portway }}
-spec: {{ controllerName: portway.dev/gateway-controller }}
----
-apiVersion: v1
+    let listener = "name: https
+    port: 443
+    protocol: HTTPS
+    tls: { certificateRefs: [{ name: certificate }] }";
+    let secret = format!(
+        "apiVersion: v1
 kind: Secret
 metadata: {{ name: certificate, namespace: web }}
 type: kubernetes.io/tls
@@ -35,40 +35,18 @@ data:
   tls.crt: {}
   tls.key: {}
 ---
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{ name: edge, namespace: web }}
-spec:
-  gatewayClassName: portway
-  listeners:
-  - name: https
-    port: 443
-    protocol: HTTPS
-    tls: {{ certificateRefs: [{{ name: certificate }}] }}
----
-apiVersion: v1
-kind: Service
-metadata: {{ name: app, namespace: web }}
-spec: {{ ports: [{{ port: 80 }}] }}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{ name: app, namespace: web }}
-spec:
-  parentRefs: [{{ name: edge }}]
-  rules:
-  - backendRefs: [{{ name: app, port: 80 }}]
-"#,
+",
         BASE64_STANDARD.encode(&certificate.certificate),
         BASE64_STANDARD.encode(&certificate.key),
-    )
+    );
+    gateway(listener, &(secret + &app(TO_APP)))
 }
 
 #[test]
 fn openssl_gets_the_certificate_and_the_protocol_that_it_asks_for() {
     let server = answering_server("hello");
     let objects = objects_with_tls(&self_signed(&["shop.example.com"]));
-    let gateway = Gateway::start(&objects, &[443], &[("web/app:80", server)]);
+    let gateway = Gateway::start(&objects, &[("web/app:80", server)]);
     let address = gateway.address(443).to_string();
     for (version, alpn) in [("-tls1_2", "http/1.1"), ("-tls1_3", "h2")] {
         let said = run(Command::new("openssl").args(["s_client", "-connect", &address, version]).args([
@@ -87,8 +65,8 @@ fn openssl_gets_the_certificate_and_the_protocol_that_it_asks_for() {
 #[test]
 fn a_new_certificate_is_shown_without_ending_a_connection() {
     let server = answering_server("hello");
-    let gateway =
-        Gateway::start(&objects_with_tls(&self_signed(&["a.example"])), &[443], &[("web/app:80", server)]);
+    let objects = objects_with_tls(&self_signed(&["a.example"]));
+    let gateway = Gateway::start(&objects, &[("web/app:80", server)]);
     let fingerprint = || {
         let address = gateway.address(443).to_string();
         run(Command::new("sh").arg("-c").arg(format!(
@@ -98,6 +76,5 @@ fn a_new_certificate_is_shown_without_ending_a_connection() {
     };
     let before = fingerprint();
     gateway.edit(&objects_with_tls(&self_signed(&["a.example"])));
-    let changed = crate::http::eventually(|| (fingerprint() != before).then_some(()));
-    assert!(changed.is_some(), "{}", gateway.messages());
+    eventually("the new certificate", || (fingerprint() != before).then_some(()));
 }

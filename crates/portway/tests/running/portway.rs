@@ -7,9 +7,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use crate::curl::{Answer, curl};
+use super::curl::{Answer, curl};
+use super::{eventually, repository};
 
 /// What is added to each port, so that the tests need no privileges. It leads below the ports that the system hands
 /// out by itself.
@@ -36,7 +36,7 @@ struct Collected {
 /// The command with arguments, without what the environment would change.
 pub(crate) fn command<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portway"));
-    command.args(arguments).current_dir(crate::repository()).stdin(Stdio::null());
+    command.args(arguments).current_dir(repository()).stdin(Stdio::null());
     for variable in ["RUST_LOG", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
@@ -74,12 +74,11 @@ impl Portway {
 
     /// Waits until it is ready.
     pub(crate) fn until_ready(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !self.is_ready() {
+        eventually("a Portway that is ready", || {
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", self.stderr());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+            assert!(ended.is_none(), "{ended:?}: {}", self.stderr());
+            self.is_ready().then_some(())
+        });
     }
 
     /// Starts `portway run` on an address; it may fail.
@@ -164,6 +163,9 @@ impl Portway {
 
 impl Drop for Portway {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what Portway said:\n{}", self.stderr());
+        }
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
