@@ -1,0 +1,232 @@
+//! From what is to be served to changes of the maps: which ids things have, and which endpoints drain. Pure; the clock
+//! is the caller's.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::layout::{self, ENDPOINT_REFUSE, MAGLEV_SLOTS, SERVICE_SOURCE_AFFINITY, ServiceKey};
+use crate::maglev::{self, Member};
+use crate::service::{Backend, Service, ServiceAddress, Services};
+
+/// The weight of one unit of a backend, so that it can be parted among its endpoints without rounding mattering.
+const UNIT: u64 = 1 << 24;
+
+/// A change of one entry of a map. They are made in the order of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Change {
+    PutEndpoint { id: u32, endpoint: layout::Endpoint },
+    PutCounters { service: u32 },
+    PutTable { service: u32, table: Vec<u32> },
+    PutService { key: ServiceKey, service: layout::Service },
+    RemoveService { key: ServiceKey },
+    RemoveTable { service: u32 },
+    RemoveCounters { service: u32 },
+    RemoveEndpoint { id: u32 },
+}
+
+/// What stands in the maps.
+#[derive(Clone, Debug)]
+pub struct Balancer {
+    services: BTreeMap<ServiceAddress, Assigned>,
+    endpoints: BTreeMap<(u32, SocketAddr), AssignedEndpoint>,
+    last_service: u32,
+    last_endpoint: u32,
+    /// How long the flows of an endpoint that has left may go on.
+    drain: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Assigned {
+    id: u32,
+    service: Service,
+}
+
+#[derive(Clone, Debug)]
+struct AssignedEndpoint {
+    id: u32,
+    flags: u16,
+    /// When it left, by the caller's clock.
+    left: Option<Duration>,
+}
+
+impl Balancer {
+    /// Nothing is served yet. The flows of an endpoint that leaves may go on for `drain`.
+    pub fn new(drain: Duration) -> Self {
+        Self {
+            services: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            last_service: 0,
+            last_endpoint: ENDPOINT_REFUSE,
+            drain,
+        }
+    }
+
+    /// The id of a listener's service, which names its counters.
+    pub fn id(&self, address: &ServiceAddress) -> Option<u32> {
+        Some(self.services.get(address)?.id)
+    }
+
+    /// Endpoints that drain.
+    pub fn draining(&self) -> usize {
+        self.endpoints.values().filter(|it| it.left.is_some()).count()
+    }
+
+    /// The changes that lead to `wanted`. `now` is of a clock that never goes back.
+    pub fn serve(&mut self, wanted: &Services, now: Duration) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (address, service) in wanted {
+            self.serve_one(*address, service, now, &mut changes);
+        }
+        let gone: Vec<_> = self.services.keys().filter(|it| !wanted.contains_key(*it)).copied().collect();
+        for address in gone {
+            let Some(Assigned { id, .. }) = self.services.remove(&address) else {
+                continue;
+            };
+            self.leave(id, &[], now);
+            changes.push(Change::RemoveService { key: key(&address) });
+            changes.push(Change::RemoveTable { service: id });
+            changes.push(Change::RemoveCounters { service: id });
+        }
+        changes.extend(self.expire(now));
+        changes
+    }
+
+    /// Ends the time of endpoints that left long enough ago.
+    pub fn expire(&mut self, now: Duration) -> Vec<Change> {
+        let drain = self.drain;
+        let over = |it: &AssignedEndpoint| it.left.is_some_and(|left| now.saturating_sub(left) >= drain);
+        let mut changes = Vec::new();
+        self.endpoints.retain(|_, it| {
+            let is_over = over(it);
+            if is_over {
+                changes.push(Change::RemoveEndpoint { id: it.id });
+            }
+            !is_over
+        });
+        changes
+    }
+
+    /// When [`expire`](Self::expire) next has something to do.
+    pub fn next_expiry(&self) -> Option<Duration> {
+        self.endpoints.values().filter_map(|it| Some(it.left? + self.drain)).min()
+    }
+
+    fn serve_one(
+        &mut self,
+        address: ServiceAddress,
+        service: &Service,
+        now: Duration,
+        changes: &mut Vec<Change>,
+    ) {
+        let before = self.services.get(&address);
+        if before.is_some_and(|before| before.service == *service) {
+            return;
+        }
+        let had_flags = before.map(|it| flags(&it.service));
+        let is_new = before.is_none();
+        let id = before.map_or_else(
+            || {
+                self.last_service += 1;
+                self.last_service
+            },
+            |it| it.id,
+        );
+        let members = self.join(id, &address, service, changes);
+        if is_new {
+            changes.push(Change::PutCounters { service: id });
+        }
+        let table = maglev::table(&members, MAGLEV_SLOTS, ENDPOINT_REFUSE);
+        changes.push(Change::PutTable { service: id, table });
+        if had_flags != Some(flags(service)) {
+            let value = layout::Service { id, flags: flags(service) };
+            changes.push(Change::PutService { key: key(&address), service: value });
+        }
+        let stay: Vec<_> = members.iter().map(|it| it.value).collect();
+        self.leave(id, &stay, now);
+        self.services.insert(address, Assigned { id, service: service.clone() });
+    }
+
+    /// Gives every endpoint of a service its id, and returns who shares its table.
+    fn join(
+        &mut self,
+        id: u32,
+        address: &ServiceAddress,
+        service: &Service,
+        changes: &mut Vec<Change>,
+    ) -> Vec<Member> {
+        let mut members = Vec::new();
+        let mut refused = 0;
+        for Backend { weight, endpoints } in service.backends.iter().filter(|it| it.weight > 0) {
+            let weight = u64::from(*weight) * UNIT;
+            let reachable: Vec<_> =
+                endpoints.iter().filter(|it| it.address.is_ipv4() == address.address.is_ipv4()).collect();
+            if reachable.is_empty() {
+                refused += weight;
+            }
+            for endpoint in &reachable {
+                let flags = endpoint.reach.flags();
+                let value = self.endpoint(id, endpoint.address, flags, changes);
+                let key = key_of(endpoint.address);
+                members.push(Member { value, key, weight: weight / reachable.len() as u64 });
+            }
+        }
+        if refused > 0 {
+            members.push(Member { value: ENDPOINT_REFUSE, key: 0, weight: refused });
+        }
+        members
+    }
+
+    fn endpoint(&mut self, service: u32, address: SocketAddr, flags: u16, changes: &mut Vec<Change>) -> u32 {
+        let last = &mut self.last_endpoint;
+        let mut is_new = false;
+        let assigned = self.endpoints.entry((service, address)).or_insert_with(|| {
+            *last += 1;
+            is_new = true;
+            AssignedEndpoint { id: *last, flags, left: None }
+        });
+        assigned.left = None;
+        if is_new || assigned.flags != flags {
+            assigned.flags = flags;
+            let endpoint = layout::Endpoint {
+                address: address.ip().into(),
+                port: address.port().into(),
+                flags,
+                service,
+            };
+            changes.push(Change::PutEndpoint { id: assigned.id, endpoint });
+        }
+        assigned.id
+    }
+
+    /// Lets the endpoints of a service drain that are not among `stay`.
+    fn leave(&mut self, service: u32, stay: &[u32], now: Duration) {
+        let of_service = self.endpoints.iter_mut().filter(|((of, _), _)| *of == service);
+        for (_, endpoint) in of_service.filter(|(_, it)| !stay.contains(&it.id)) {
+            endpoint.left.get_or_insert(now);
+        }
+    }
+}
+
+fn key(address: &ServiceAddress) -> ServiceKey {
+    ServiceKey::new(address.transport.protocol(), address.address)
+}
+
+fn flags(service: &Service) -> u32 {
+    if service.source_affinity { SERVICE_SOURCE_AFFINITY } else { 0 }
+}
+
+/// What the place of an endpoint in a table follows from: where it is, which every node knows.
+fn key_of(address: SocketAddr) -> u64 {
+    let octets = match address {
+        SocketAddr::V4(v4) => v4.ip().to_ipv6_mapped(),
+        SocketAddr::V6(v6) => *v6.ip(),
+    };
+    let bits = octets.to_bits();
+    let high = maglev::mix((bits >> 64) as u64);
+    maglev::mix(maglev::mix(high ^ bits as u64) ^ u64::from(address.port()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The edge: loads the programs, attaches them, fills and reads the maps.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use aya::maps::{
+    Array, HashMap, HashOfMaps, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues,
+};
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfLoader, Pod};
+
+use crate::balancer::Change;
+use crate::drop_reason::DropReason;
+use crate::error::KernelError;
+use crate::layout::{self, Flow, MAGLEV_SLOTS, ServiceCounters, ServiceKey, Settings, Tuple};
+use crate::limits::Limits;
+use crate::object;
+
+/// The program for packets that come in by an interface.
+pub const INGRESS: &str = "portway_ingress";
+/// The program for packets that leave by an interface.
+pub const EGRESS: &str = "portway_egress";
+
+type Table = Array<MapData, [u32; MAGLEV_SLOTS]>;
+
+/// What the programs must know of their node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Source of packets to endpoints whose replies would not come back of themselves. Absent: such endpoints get
+    /// nothing.
+    pub ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+/// The loaded programs and their maps. They live as long as this does.
+#[derive(Debug)]
+pub struct Kernel {
+    programs: Ebpf,
+}
+
+impl Kernel {
+    /// Loads the programs. They see no packet before [`attach`](Self::attach).
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses: it is too old, or the process lacks the right.
+    pub fn load(limits: &Limits, node: Node) -> Result<Self, KernelError> {
+        layout::verify(&object::btf().map_err(layout::LayoutError::from)?)?;
+        let mut loader = EbpfLoader::new();
+        let sizes = [
+            ("services", limits.services),
+            ("tables", limits.services),
+            ("counters", limits.services),
+            ("endpoints", limits.endpoints),
+            ("flows", limits.flows),
+            ("new_flows", limits.new_flows),
+            ("fragments", limits.fragments),
+        ];
+        for (map, entries) in sizes {
+            loader.map_max_entries(map, entries);
+        }
+        let mut kernel = Self { programs: loader.load(object::OBJECT)? };
+        kernel.tell(limits, node)?;
+        for name in [INGRESS, EGRESS] {
+            let program =
+                kernel.program(name).map_err(|error| KernelError::Program { program: name, error })?;
+            program.load().map_err(|error| KernelError::Program { program: name, error: Box::new(error) })?;
+        }
+        Ok(kernel)
+    }
+
+    /// Tells the programs of limits and node.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn tell(&mut self, limits: &Limits, node: Node) -> Result<(), KernelError> {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let settings = Settings {
+            node_ipv4: node.ipv4.map(|it| std::net::IpAddr::V4(it).into()).unwrap_or_default(),
+            node_ipv6: node.ipv6.map(|it| std::net::IpAddr::V6(it).into()).unwrap_or_default(),
+            tcp_established_timeout: nanoseconds(limits.tcp_established_timeout),
+            tcp_transitory_timeout: nanoseconds(limits.tcp_transitory_timeout),
+            tcp_closed_timeout: nanoseconds(limits.tcp_closed_timeout),
+            udp_timeout: nanoseconds(limits.udp_timeout),
+            udp_replied_timeout: nanoseconds(limits.udp_replied_timeout),
+            masquerade_first_port: limits.masquerade_first_port.into(),
+            masquerade_ports: u32::from(u16::MAX - limits.masquerade_first_port) + 1,
+        };
+        const MAP: &str = "node_settings";
+        let mut map: Array<_, Settings> = self.map(MAP)?;
+        map.set(0, settings, 0).map_err(told(MAP))
+    }
+
+    /// Attaches both programs to an interface of the current network namespace, before others that are there already:
+    /// what is not Portway's is passed on to those.
+    ///
+    /// # Errors
+    ///
+    /// There is no such interface, or the kernel refuses.
+    pub fn attach(&mut self, interface: &str) -> Result<(), KernelError> {
+        for (name, place) in [(INGRESS, TcAttachType::Ingress), (EGRESS, TcAttachType::Egress)] {
+            let told = |error| KernelError::Attach { program: name, interface: interface.to_owned(), error };
+            let program = self.program(name).map_err(told)?;
+            let order = TcAttachOptions::TcxOrder(LinkOrder::first());
+            program.attach_with_options(interface, place, order).map_err(|error| told(Box::new(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Makes changes, in their order.
+    ///
+    /// # Errors
+    ///
+    /// The first that the kernel refuses; those before it are made.
+    pub fn apply(&mut self, changes: &[Change]) -> Result<(), KernelError> {
+        changes.iter().try_for_each(|change| self.apply_one(change))
+    }
+
+    fn apply_one(&mut self, change: &Change) -> Result<(), KernelError> {
+        match change {
+            Change::PutEndpoint { id, endpoint } => self.put("endpoints", id, endpoint),
+            Change::RemoveEndpoint { id } => self.remove::<u32, layout::Endpoint>("endpoints", id),
+            Change::PutService { key, service } => self.put("services", key, service),
+            Change::RemoveService { key } => self.remove::<ServiceKey, layout::Service>("services", key),
+            Change::PutTable { service, table } => self.put_table(*service, table),
+            Change::RemoveTable { service } => {
+                const MAP: &str = "tables";
+                let mut tables: HashOfMaps<_, u32, Table> = self.map(MAP)?;
+                tables.remove(service).or_else(missing).map_err(told(MAP))
+            }
+            Change::PutCounters { service } => {
+                const MAP: &str = "counters";
+                let mut counters: PerCpuHashMap<_, u32, ServiceCounters> = self.map(MAP)?;
+                let zero = vec![ServiceCounters::default(); processors(MAP)?];
+                let zero = PerCpuValues::try_from(zero).map_err(|error| told(MAP)(error.into()))?;
+                counters.insert(service, zero, 0).map_err(told(MAP))
+            }
+            Change::RemoveCounters { service } => {
+                const MAP: &str = "counters";
+                let mut counters: PerCpuHashMap<_, u32, ServiceCounters> = self.map(MAP)?;
+                counters.remove(service).or_else(missing).map_err(told(MAP))
+            }
+        }
+    }
+
+    fn put_table(&mut self, service: u32, slots: &[u32]) -> Result<(), KernelError> {
+        const MAP: &str = "tables";
+        let told = told(MAP);
+        // On the heap from the beginning: it is 256 KiB.
+        let mut content: Box<[u32; MAGLEV_SLOTS]> =
+            vec![layout::ENDPOINT_REFUSE; MAGLEV_SLOTS].into_boxed_slice().try_into().unwrap_or_else(|_| {
+                // A slice of that length is an array of that length.
+                unreachable!()
+            });
+        content.iter_mut().zip(slots).for_each(|(slot, endpoint)| *slot = *endpoint);
+        let mut table = Table::create(1, 0).map_err(&told)?;
+        table.set(0, content, 0).map_err(&told)?;
+        let mut tables: HashOfMaps<_, u32, Table> = self.map(MAP)?;
+        tables.insert(service, &table, 0).map_err(&told)
+    }
+
+    /// How many packets were dropped, for each reason.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn drops(&mut self) -> Result<Vec<(DropReason, u64)>, KernelError> {
+        const MAP: &str = "drops";
+        let map: PerCpuArray<_, u64> = self.map(MAP)?;
+        let count = |reason: &DropReason| {
+            let values = map.get(&reason.index(), 0).map_err(told(MAP))?;
+            Ok((*reason, values.iter().sum()))
+        };
+        DropReason::ALL.iter().map(count).collect()
+    }
+
+    /// What came through a service, over all processors.
+    ///
+    /// # Errors
+    ///
+    /// There is no such service, or the kernel refuses.
+    pub fn counters(&mut self, service: u32) -> Result<ServiceCounters, KernelError> {
+        const MAP: &str = "counters";
+        let map: PerCpuHashMap<_, u32, ServiceCounters> = self.map(MAP)?;
+        let values = map.get(&service, 0).map_err(told(MAP))?;
+        Ok(values.iter().fold(ServiceCounters::default(), |sum, it| ServiceCounters {
+            flows: sum.flows + it.flows,
+            packets_from_client: sum.packets_from_client + it.packets_from_client,
+            bytes_from_client: sum.bytes_from_client + it.bytes_from_client,
+            packets_from_endpoint: sum.packets_from_endpoint + it.packets_from_endpoint,
+            bytes_from_endpoint: sum.bytes_from_endpoint + it.bytes_from_endpoint,
+        }))
+    }
+
+    /// Every flow, in both directions. Flows that begin or end meanwhile may be missing.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn flows(&mut self) -> Result<Vec<(Tuple, Flow)>, KernelError> {
+        let mut found = Vec::new();
+        for name in ["flows", "new_flows"] {
+            let map: HashMap<_, Tuple, Flow> = self.map(name)?;
+            found.extend(map.iter().filter_map(Result::ok));
+        }
+        Ok(found)
+    }
+
+    /// A program, for running it on packets of one's own.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name.
+    pub fn program(&mut self, name: &str) -> Result<&mut SchedClassifier, Box<ProgramError>> {
+        let program = self.programs.program_mut(name).ok_or(ProgramError::NotLoaded).map_err(Box::new)?;
+        program.try_into().map_err(Box::new)
+    }
+
+    fn put<K: Pod, V: Pod>(&mut self, name: &'static str, key: &K, value: &V) -> Result<(), KernelError> {
+        let mut map: HashMap<_, K, V> = self.map(name)?;
+        map.insert(key, value, 0).map_err(told(name))
+    }
+
+    fn remove<K: Pod, V: Pod>(&mut self, name: &'static str, key: &K) -> Result<(), KernelError> {
+        let mut map: HashMap<_, K, V> = self.map(name)?;
+        map.remove(key).or_else(missing).map_err(told(name))
+    }
+
+    fn map<'a, M>(&'a mut self, name: &'static str) -> Result<M, KernelError>
+    where
+        M: TryFrom<&'a mut Map, Error = MapError>,
+    {
+        let map = self.programs.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() });
+        map.and_then(M::try_from).map_err(told(name))
+    }
+}
+
+fn told(map: &'static str) -> impl Fn(MapError) -> KernelError {
+    move |error| KernelError::Map { map, error }
+}
+
+/// What is not there need not be removed.
+fn missing(error: MapError) -> Result<(), MapError> {
+    match error {
+        MapError::KeyNotFound => Ok(()),
+        MapError::SyscallError(ref it) if it.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        error => Err(error),
+    }
+}
+
+fn processors(map: &'static str) -> Result<usize, KernelError> {
+    nr_cpus().map_err(|(_, error)| told(map)(MapError::IoError(error)))
+}

@@ -1,0 +1,20 @@
+//! The kernel data plane: eBPF programs that take TCP and UDP from a Gateway's address to an endpoint, without a proxy.
+//!
+//! The programs are C (`bpf/`), compiled with this crate and embedded in it. What they and user space share is
+//! [`mod@layout`]. [`maglev`] is pure; [`Kernel`] is the edge: it loads the programs, attaches them and fills the maps.
+
+pub mod balancer;
+pub mod btf;
+mod drop_reason;
+mod error;
+pub mod kernel;
+pub mod layout;
+mod limits;
+pub mod maglev;
+mod object;
+pub mod service;
+
+pub use self::drop_reason::DropReason;
+pub use self::error::KernelError;
+pub use self::kernel::{Kernel, Node};
+pub use self::limits::Limits;

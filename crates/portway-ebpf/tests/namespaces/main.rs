@@ -1,0 +1,16 @@
+//! Real connections through the programs: client, node and pods in network namespaces of their own.
+//!
+//! This needs root; without it the tests fail. Nothing is left behind: a namespace ends with the thread that made it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod host;
+mod peers;
+mod tcp;
+mod topology;
+mod udp;

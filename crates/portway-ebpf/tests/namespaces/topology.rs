@@ -1,0 +1,101 @@
+//! client ── node ── pods.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portway_ebpf::balancer::Balancer;
+use portway_ebpf::layout::ServiceCounters;
+use portway_ebpf::service::{Backend, Endpoint, Reach, Service, ServiceAddress, Services, Transport};
+use portway_ebpf::{DropReason, Kernel, Limits, Node};
+
+use crate::host::Host;
+
+pub(crate) const LISTENER: [&str; 2] = ["192.0.2.1:80", "[2001:db8::1]:80"];
+/// Of pod 0, where its servers are; the other pods' addresses differ in one digit.
+pub(crate) const CLIENT: [&str; 2] = ["198.51.100.7", "2001:db8:c::7"];
+pub(crate) const NODE: [&str; 2] = ["198.51.100.254", "2001:db8:c::fe"];
+
+pub(crate) struct Topology {
+    pub(crate) client: Host,
+    pub(crate) node: Host,
+    pub(crate) pods: Vec<Host>,
+    kernel: Arc<Mutex<Kernel>>,
+    balancer: Balancer,
+}
+
+/// Where a server of a pod listens, in either family.
+pub(crate) fn pod(number: usize) -> [SocketAddr; 2] {
+    [format!("10.0.{number}.2:8080"), format!("[fd00:{number}::2]:8080")].map(|it| it.parse().unwrap())
+}
+
+impl Topology {
+    /// With the programs at every interface of the node that leads to a client or a pod.
+    pub(crate) fn new(pods: usize) -> Self {
+        let (client, node) = (Host::new("client"), Host::new("node"));
+        let pods: Vec<_> = (0..pods).map(|number| Host::new(&format!("pod-{number}"))).collect();
+        node.join(
+            ("clients", &["198.51.100.254/24", "2001:db8:c::fe/64"]),
+            &client,
+            ("eth0", &["198.51.100.7/24", "2001:db8:c::7/64"]),
+        );
+        client.ip("route add default via 198.51.100.254");
+        client.ip("route add default via 2001:db8:c::fe");
+        for (number, pod) in pods.iter().enumerate() {
+            let here = [format!("10.0.{number}.1/24"), format!("fd00:{number}::1/64")];
+            let there = [format!("10.0.{number}.2/24"), format!("fd00:{number}::2/64")];
+            node.join(
+                (&format!("pod{number}"), &[&here[0], &here[1]]),
+                pod,
+                ("eth0", &[&there[0], &there[1]]),
+            );
+            pod.ip(&format!("route add default via 10.0.{number}.1"));
+            pod.ip(&format!("route add default via fd00:{number}::1"));
+        }
+        node.set("ipv4/ip_forward", "1");
+        node.set("ipv6/conf/all/forwarding", "1");
+        let limits = Limits {
+            services: 16,
+            endpoints: 256,
+            flows: 4096,
+            new_flows: 4096,
+            fragments: 256,
+            ..Limits::default()
+        };
+        let about_node = Node { ipv4: NODE[0].parse().ok(), ipv6: NODE[1].parse().ok() };
+        let interfaces: Vec<_> = (0..pods.len()).map(|it| format!("pod{it}")).collect();
+        let kernel = node.run(move || {
+            let mut kernel = Kernel::load(&limits, about_node).unwrap();
+            kernel.attach("clients").unwrap();
+            interfaces.iter().for_each(|it| kernel.attach(it).unwrap());
+            kernel
+        });
+        let balancer = Balancer::new(Duration::from_secs(30));
+        Self { client, node, pods, kernel: Arc::new(Mutex::new(kernel)), balancer }
+    }
+
+    /// Serves both transports and families by these endpoints, at a time in seconds.
+    pub(crate) fn serve(&mut self, endpoints: &[SocketAddr], reach: Reach, now: u64) {
+        let endpoints = endpoints.iter().map(|it| Endpoint { address: *it, reach }).collect();
+        let service = Service { backends: vec![Backend { weight: 1, endpoints }], source_affinity: false };
+        let wanted: Services = listeners().into_iter().map(|it| (it, service.clone())).collect();
+        let changes = self.balancer.serve(&wanted, Duration::from_secs(now));
+        self.kernel.lock().unwrap().apply(&changes).unwrap();
+    }
+
+    pub(crate) fn counters(&self, transport: Transport, family: usize) -> ServiceCounters {
+        let address = ServiceAddress { transport, address: LISTENER[family].parse().unwrap() };
+        let id = self.balancer.id(&address).unwrap();
+        self.kernel.lock().unwrap().counters(id).unwrap()
+    }
+
+    pub(crate) fn drops(&self) -> Vec<(DropReason, u64)> {
+        let drops = self.kernel.lock().unwrap().drops().unwrap();
+        drops.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+fn listeners() -> Vec<ServiceAddress> {
+    let of = |transport| LISTENER.map(|it| ServiceAddress { transport, address: it.parse().unwrap() });
+    [of(Transport::Tcp), of(Transport::Udp)].concat()
+}
