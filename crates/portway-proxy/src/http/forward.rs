@@ -71,7 +71,8 @@ pub(super) async fn forward(
     forwarded.map_err(|failure| failure.refusal(exchange))
 }
 
-fn request_deadline(exchange: &Exchange, rule: &CompiledRule) -> Option<Until> {
+/// When the request must be answered by its rule, if there is such a time.
+pub(super) fn request_deadline(exchange: &Exchange, rule: &CompiledRule) -> Option<Until> {
     let timeout = rule.request_timeout.unwrap_or(exchange.connection.worker.limits.request_timeout);
     let until =
         || Until { time: Instant::from_std(exchange.begun) + timeout, reason: Reason::RequestTimeout };

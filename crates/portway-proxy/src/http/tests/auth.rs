@@ -120,11 +120,7 @@ fn whatever_goes_wrong_denies() {
                 Plan::new(vec![guarded(0, &[])]).backend("web", &[&web]).backend("auth", &[&auth]).start();
             assert_eq!(status(&edge.send(&get("/", &[])).await), 403, "{answer:?}");
         }
-        let slow = Backend::raw(|_, stream, _| async move {
-            std::future::pending::<()>().await;
-            drop(stream);
-        })
-        .await;
+        let slow = silent().await;
         let edge = Plan::new(vec![guarded(0, &[])])
             .backend("web", &[&web])
             .backend("auth", &[&slow])
@@ -134,6 +130,26 @@ fn whatever_goes_wrong_denies() {
         assert_eq!(edge.finish().await[0]["reason"], "auth_error");
         let edge = Plan::new(vec![guarded(0, &[])]).backend("web", &[&web]).start();
         assert_eq!(status(&edge.send(&get("/", &[])).await), 403, "there is no server");
+        assert!(web.requests().is_empty());
+    });
+}
+
+async fn silent() -> Backend {
+    Backend::raw(|_, stream, _| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await
+}
+
+#[test]
+fn the_time_of_the_request_is_that_of_the_question_too() {
+    on_a_worker(async {
+        let (web, slow) = (Backend::echo().await, silent().await);
+        let guarded = HttpRule { request_timeout: Some(Duration::from_millis(50)), ..guarded(9, &[]) };
+        let edge = Plan::new(vec![guarded]).backend("web", &[&web]).backend("auth", &[&slow]).start();
+        assert_eq!(status(&edge.send(&get("/", &[])).await), 504);
+        assert_eq!(edge.finish().await[0]["reason"], "request_timeout");
         assert!(web.requests().is_empty());
     });
 }

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use portway_config::filter::{ExternalAuth, ExternalAuthProtocol};
 use portway_config::route::FaultReason;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::InvalidFilter;
-use crate::http::body::{RequestBody, Unreadable};
+use crate::http::body::{RequestBody, Unreadable, Until};
 use crate::http::decode::Refusal;
 use crate::http::draft::Draft;
 use crate::http::exchange::Exchange;
+use crate::http::forward::request_deadline;
 use crate::http::rule;
 use crate::reason::Reason;
 use crate::upstream::{BackendId, Backends};
@@ -78,8 +79,7 @@ impl AuthServer {
         draft: &mut Draft,
     ) -> Result<Option<Denial>, Refusal> {
         const ERROR: Refusal = Refusal::new(Reason::AuthError, "the authorization server could not be asked");
-        let limit = exchange.connection.worker.limits.external_auth_timeout;
-        let body = self.read_body(draft, limit).await?;
+        let body = self.read_body(draft, until(exchange)).await?;
         let target = self.target.map_err(|_| ERROR)?;
         let backend = exchange.gateway().and_then(|gateway| gateway.backends.get(target)).ok_or(ERROR)?;
         let asked = async {
@@ -88,7 +88,11 @@ impl AuthServer {
                 Check::Grpc(check) => check.ask(exchange, backend, draft, &body).await,
             }
         };
-        match timeout(limit, asked).await.ok().flatten().ok_or(ERROR)? {
+        let until = until(exchange);
+        let verdict = timeout_at(until.time, asked)
+            .await
+            .map_err(|_| Refusal::new(until.reason, "the authorization server did not answer in time"))?;
+        match verdict.ok_or(ERROR)? {
             Verdict::Deny(denial) => Ok(Some(denial)),
             Verdict::Pass(changes) => {
                 if let Check::Http(check) = &self.check {
@@ -101,13 +105,13 @@ impl AuthServer {
     }
 
     /// The body for the server, which then is kept for the backend, too.
-    async fn read_body(&self, draft: &mut Draft, limit: std::time::Duration) -> Result<Bytes, Refusal> {
+    async fn read_body(&self, draft: &mut Draft, until: Until) -> Result<Bytes, Refusal> {
         if self.max_body == 0 {
             return Ok(Bytes::new());
         }
         let body = std::mem::replace(&mut draft.body, RequestBody::empty());
-        let whole = timeout(limit, body.read_whole(self.max_body)).await.map_err(|_| {
-            Refusal::new(Reason::AuthError, "the body did not come in time for the authorization server")
+        let whole = timeout_at(until.time, body.read_whole(self.max_body)).await.map_err(|_| {
+            Refusal::new(until.reason, "the body did not come in time for the authorization server")
         })?;
         let whole = whole.map_err(|error| match error {
             Unreadable::TooLarge => {
@@ -118,4 +122,15 @@ impl AuthServer {
         draft.body = RequestBody::full(whole.clone());
         Ok(whole)
     }
+}
+
+/// How long to wait for what begins now: as long as is allowed for one step, and not beyond the time of the request, where
+/// a rule has been chosen already.
+fn until(exchange: &Exchange) -> Until {
+    let step = Until {
+        time: Instant::now() + exchange.connection.worker.limits.external_auth_timeout,
+        reason: Reason::AuthError,
+    };
+    let request = exchange.compiled_rule().and_then(|rule| request_deadline(exchange, rule));
+    request.filter(|it| it.time < step.time).unwrap_or(step)
 }
