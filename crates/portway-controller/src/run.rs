@@ -128,7 +128,13 @@ impl Parts {
         let translator = Translator {
             store: Arc::clone(&store),
             publisher: publisher.clone(),
-            options: provisioning::translate_options(controllers, options.trusted_hops, installed),
+            options: provisioning::translate_options(
+                controllers,
+                options.trusted_hops,
+                installed,
+                store,
+                provisioner.refused(),
+            ),
             published,
             statuses,
         };

@@ -2,6 +2,8 @@
 
 use portway_api::gateway_class::SupportedFeature;
 
+use crate::options::ClusterOptions;
+
 /// Names of the features that Portway supports everywhere, sorted as a GatewayClass must list them. Source: `pkg/features` of v1.7.0.
 pub(crate) const SUPPORTED: &[&str] = &[
     "BackendTLSPolicy",
@@ -63,10 +65,15 @@ pub(crate) const SUPPORTED: &[&str] = &[
 pub(crate) const SUPPORTED_IN_CLUSTER: &[&str] =
     &["GatewayAddressRoutabilityCluster", "GatewayInfrastructure"];
 
+/// Of these, what needs an API of Kubernetes that not every cluster has: it must be advertised only where it is there (GEP-5075).
+const TRUST_BUNDLES: &str = "ClusterTrustBundle";
+
 /// As a GatewayClass lists them.
-pub(crate) fn supported(in_cluster: bool) -> Vec<SupportedFeature> {
-    let of_cluster = SUPPORTED_IN_CLUSTER.iter().filter(|_| in_cluster);
-    let mut names: Vec<_> = SUPPORTED.iter().chain(of_cluster).collect();
+pub(crate) fn supported(cluster: Option<&ClusterOptions>) -> Vec<SupportedFeature> {
+    let of_cluster = SUPPORTED_IN_CLUSTER.iter().filter(|_| cluster.is_some());
+    let lacks_trust_bundles = cluster.is_some_and(|it| it.lacks_trust_bundles);
+    let is_there = |name: &&&str| !(lacks_trust_bundles && **name == TRUST_BUNDLES);
+    let mut names: Vec<_> = SUPPORTED.iter().chain(of_cluster).filter(is_there).collect();
     names.sort();
     names.into_iter().map(|name| SupportedFeature { name: (*name).to_owned() }).collect()
 }

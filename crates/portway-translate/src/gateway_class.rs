@@ -53,7 +53,7 @@ fn accept<'a>(context: &Context<'a>, class: &'a GatewayClass, out: &mut Output) 
     let previous = class.status.as_ref().map(|it| it.conditions.as_slice()).unwrap_or_default();
     let status = out.statuses.gateway_classes.entry(class.name().to_owned()).or_default();
     status.conditions = conditions.finish(previous);
-    status.supported_features = feature::supported(context.options.cluster.is_some());
+    status.supported_features = feature::supported(context.options.cluster.as_ref());
     ClassView { class, accepted }
 }
 

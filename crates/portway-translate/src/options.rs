@@ -43,6 +43,9 @@ pub struct ClusterOptions {
     pub taken_ports: BTreeMap<ObjectKey, BTreeMap<(TransportProtocol, u16), String>>,
     /// Of which releases of the Gateway API its CRDs say that they are.
     pub bundle_versions: BTreeSet<String>,
+    /// Whether its API server has no ClusterTrustBundles (`certificates.k8s.io/v1`): before Kubernetes 1.37, or where they are
+    /// disabled (GEP-5075, "API Availability").
+    pub lacks_trust_bundles: bool,
 }
 
 /// What became of one address.

@@ -11,16 +11,20 @@ use portway_translate::{AddressOutcome, Controllers};
 use super::allocation::{Allocation, Grant, allocate};
 use super::claimant::{Claimant, Request};
 use super::pool::Pool;
-use super::{Decision, LOAD_BALANCER_CLASS, ServiceAddressing, host};
+use super::{Decision, Known, LOAD_BALANCER_CLASS, ServiceAddressing, host};
 
-/// Decides on the addresses of all Gateways of our classes. What was decided before stands in the Services, so that
+/// Decides on the addresses of all Gateways of our classes. What was decided long ago stands in the Services, so that
 /// neither a restart nor another controller decides otherwise.
-pub fn assign(snapshot: &Snapshot, controllers: &Controllers) -> BTreeMap<ObjectKey, Decision> {
+pub fn assign(
+    snapshot: &Snapshot,
+    controllers: &Controllers,
+    known: Known<'_>,
+) -> BTreeMap<ObjectKey, Decision> {
     let is_ours = |class: &str| {
         snapshot.gateway_classes.get(class).is_some_and(|it| controllers.include(&it.spec.controller_name))
     };
     let gateways = snapshot.gateways.iter().filter(|(_, it)| is_ours(&it.spec.gateway_class_name));
-    let claimants: Vec<_> = gateways.map(|(key, it)| Claimant::new(snapshot, key, it)).collect();
+    let claimants: Vec<_> = gateways.map(|(key, it)| Claimant::new(snapshot, key, it, known)).collect();
     let pools: Vec<_> = snapshot.address_pools.values().map(|it| Pool::new(it)).collect();
     let classes: Vec<_> = claimants.iter().map(|it| class(it, &pools)).collect();
     let of_pools: Vec<_> = claimants
@@ -141,7 +145,11 @@ impl<'d, 'a> Decider<'d, 'a> {
     fn entry(&mut self, index: usize, request: Request<'_>) -> AddressOutcome {
         match request {
             Request::Senseless => AddressOutcome::Awaited(String::new()),
-            Request::ClusterIp(value) => self.cluster_ip(value, ROUTABILITY_CLUSTER),
+            // Whatever the reason, such an entry is not satisfied: `AddressNotAssigned` (GEP-5093, conformance scenarios).
+            Request::ClusterIp(value) => match self.cluster_ip(value, ROUTABILITY_CLUSTER) {
+                AddressOutcome::Refused { message, help, .. } => refused(false, &message, &help),
+                outcome => outcome,
+            },
             Request::Ip { routability, .. } if self.is_of_pool() => self.granted(index, routability),
             Request::Ip { value, routability } if self.is_balanced() => self.of_cloud(value, routability),
             Request::Ip { value, routability } => {
@@ -183,6 +191,14 @@ impl<'d, 'a> Decider<'d, 'a> {
             return assigned_ip(address, routability);
         }
         let service = &self.claimant.service_key;
+        let refusal = value.and_then(|it| Some((it, self.claimant.refusal_of(it)?)));
+        if let Some((value, message)) = refusal {
+            return refused(
+                true,
+                &format!("the Service {service} cannot have {value}: {message}"),
+                "ask for a ClusterIP that is free, or leave out `value`",
+            );
+        }
         match (value, self.claimant.service) {
             (Some(value), None) if self.decision.service.cluster_ip.is_none() => {
                 self.decision.service.cluster_ip = Some(value);

@@ -10,8 +10,8 @@ use portway_api::portway_parameters::{PortwayParametersSpec, ServiceType, Transp
 use portway_api::{Gateway, ObjectKey, Snapshot};
 use portway_translate::parameters;
 
-use super::LOAD_BALANCER_CLASS;
 use super::pool::Pool;
+use super::{Known, LOAD_BALANCER_CLASS, RefusedClusterIp};
 use crate::provision::{ServedPort, naming};
 
 /// A Gateway that needs addresses.
@@ -25,6 +25,10 @@ pub(super) struct Claimant<'a> {
     pub(super) service: Option<&'a Service>,
     /// The ports that it wants at each of its addresses.
     pub(super) ports: BTreeSet<ServedPort>,
+    /// The addresses of a pool that were decided on before, which the Service may not say yet.
+    promised: Vec<IpAddr>,
+    /// What the API server would not give its Service.
+    refused: Option<&'a RefusedClusterIp>,
 }
 
 /// What one entry of `spec.addresses` asks for.
@@ -41,7 +45,12 @@ pub(super) enum Request<'a> {
 }
 
 impl<'a> Claimant<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, key: &'a ObjectKey, gateway: &'a Gateway) -> Self {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        key: &'a ObjectKey,
+        gateway: &'a Gateway,
+        known: Known<'a>,
+    ) -> Self {
         let name = naming::name(gateway.name(), &gateway.spec.gateway_class_name);
         let service_key = ObjectKey::new(gateway.namespace(), name);
         Self {
@@ -51,6 +60,8 @@ impl<'a> Claimant<'a> {
             service: snapshot.services.get(&service_key).map(|it| &**it),
             service_key,
             ports: wanted_ports(snapshot, key, gateway),
+            promised: known.decided.get(key).and_then(|it| it.service.ingress.clone()).unwrap_or_default(),
+            refused: known.refused.get(key),
         }
     }
 
@@ -101,10 +112,17 @@ impl<'a> Claimant<'a> {
         status.and_then(|it| it.ingress.as_ref()).into_iter().flatten()
     }
 
-    /// The addresses that Portway gave it before.
+    /// Why the API server would not give its Service this ClusterIP, if it was asked to.
+    pub(super) fn refusal_of(&self, address: IpAddr) -> Option<&'a str> {
+        self.refused.filter(|it| it.address == address).map(|it| it.message.as_str())
+    }
+
+    /// The addresses that Portway gave it before: as its Service says, or as was decided while the Service says nothing yet.
+    /// The status may have told of those already.
     pub(super) fn held(&self) -> Vec<IpAddr> {
         let class = self.service.and_then(|it| it.spec.as_ref()?.load_balancer_class.as_deref());
-        if class == Some(LOAD_BALANCER_CLASS) { self.ingress_ips() } else { Vec::new() }
+        let told = if class == Some(LOAD_BALANCER_CLASS) { self.ingress_ips() } else { Vec::new() };
+        if told.is_empty() { self.promised.clone() } else { told }
     }
 
     /// The ports that it has at those.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use portway_api::ObjectKey;
 use portway_api::portway_parameters::{ServiceType, TransportProtocol};
 use portway_translate::AddressOutcome;
 
@@ -25,6 +26,28 @@ impl Decision {
     pub fn taken_ports(&self) -> BTreeMap<(TransportProtocol, u16), String> {
         self.taken_ports.iter().map(|(it, why)| ((it.transport, it.port), why.clone())).collect()
     }
+}
+
+/// What is known beside the objects.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What was decided last, which the Services do not say until they are written and seen: an address that was told of must
+    /// not go to another Gateway in between.
+    pub decided: &'a BTreeMap<ObjectKey, Decision>,
+    /// Of each Gateway, the ClusterIP that it cannot have.
+    pub refused: &'a RefusedClusterIps,
+}
+
+/// Of each Gateway, the ClusterIP that it cannot have.
+pub type RefusedClusterIps = BTreeMap<ObjectKey, RefusedClusterIp>;
+
+/// A ClusterIP that the API server would not give a Service: it is none, or another Service has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedClusterIp {
+    /// What was asked for.
+    pub address: IpAddr,
+    /// What the API server says.
+    pub message: String,
 }
 
 /// What the addresses of a Gateway ask of its Service.

@@ -20,7 +20,7 @@ mod range;
 mod tests;
 
 pub use self::assign::assign;
-pub use self::decision::{Decision, ServiceAddressing};
+pub use self::decision::{Decision, Known, RefusedClusterIp, RefusedClusterIps, ServiceAddressing};
 pub use self::pool::Pool;
 pub use self::range::{AddressRange, RangeError};
 

@@ -68,7 +68,15 @@ impl Cluster {
     }
 
     fn decide(&self) -> BTreeMap<ObjectKey, Decision> {
-        assign(&self.0, &Controllers::Named(["portway.dev/gateway-controller".to_owned()].into()))
+        self.decide_after(&BTreeMap::new())
+    }
+
+    fn decide_after(&self, decided: &BTreeMap<ObjectKey, Decision>) -> BTreeMap<ObjectKey, Decision> {
+        self.decide_knowing(Known { decided, refused: &RefusedClusterIps::new() })
+    }
+
+    fn decide_knowing(&self, known: Known<'_>) -> BTreeMap<ObjectKey, Decision> {
+        assign(&self.0, &Controllers::Named(["portway.dev/gateway-controller".to_owned()].into()), known)
     }
 
     fn of(&self, gateway: &str) -> Decision {
@@ -114,6 +122,51 @@ impl Cluster {
 
 fn lab() -> Cluster {
     Cluster::new().pool("lab", json!({"addresses": ["192.0.2.8/30"]}))
+}
+
+#[test]
+fn a_cluster_ip_that_was_refused_is_not_asked_for_again() {
+    let (address, key) = ("198.51.100.7".parse().unwrap(), ObjectKey::new("infra", "web"));
+    let entries = json!([{"routability": "Cluster", "value": "198.51.100.7"}, {"type": "IPAddress"}]);
+    let cluster = lab().gateway("web", &[80], entries);
+    assert_eq!(cluster.of("web").service.cluster_ip, Some(address));
+    let refused = RefusedClusterIp { address, message: "no such range".to_owned() };
+    let known = Known { decided: &BTreeMap::new(), refused: &[(key.clone(), refused)].into() };
+    let decision = cluster.decide_knowing(known).remove(&key).unwrap();
+    assert_eq!(decision.service.cluster_ip, None);
+    let AddressOutcome::Refused { is_unusable, message, .. } = &decision.outcomes[0] else {
+        panic!("{:?}", decision.outcomes);
+    };
+    assert_eq!(message, "the Service infra/web-portway cannot have 198.51.100.7: no such range");
+    assert!(!is_unusable, "the entry is not satisfied, which does not keep the others from being served");
+    assert!(matches!(decision.outcomes[1], AddressOutcome::Assigned(_)));
+}
+
+#[test]
+fn an_address_that_was_decided_on_stays_until_the_service_says_it() {
+    let first = lab().gateway("web", &[80], json!([]));
+    let before = first.decide();
+    // Of two that are new the older one comes first, and of the same age that whose name does.
+    let both = first.gateway("api", &[80], json!([]));
+    let ingress =
+        |name: &str| both.decide_after(&before)[&ObjectKey::new("infra", name)].service.ingress.clone();
+    assert_eq!(ingress("web"), before[&ObjectKey::new("infra", "web")].service.ingress);
+    assert_ne!(ingress("api"), ingress("web"));
+    // What a Service says counts for more: another controller may have decided since.
+    let taken = both.service(
+        "api",
+        json!({"type": "LoadBalancer", "loadBalancerClass": LOAD_BALANCER_CLASS, "ports": [{"port": 80}]}),
+        json!([{"ip": "192.0.2.9"}]),
+    );
+    let after = taken.decide_after(&before);
+    assert_eq!(
+        after[&ObjectKey::new("infra", "api")].service.ingress,
+        Some(vec!["192.0.2.9".parse().unwrap()])
+    );
+    assert_ne!(
+        after[&ObjectKey::new("infra", "web")].service.ingress,
+        Some(vec!["192.0.2.9".parse().unwrap()])
+    );
 }
 
 #[test]

@@ -94,6 +94,16 @@ impl ProvisionError {
         }
     }
 
+    /// What the API server says against the ClusterIP of a Service, if that is what it refuses.
+    pub fn refused_cluster_ip(&self) -> Option<&str> {
+        match self {
+            Self::Refused { kind: Kind::Service, message, .. } => message
+                .split_once("spec.clusterIP")
+                .map(|(_, rest)| rest.rsplit("]: ").next().unwrap_or(rest)),
+            _ => None,
+        }
+    }
+
     /// Whether the same may well succeed soon though nobody does anything.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
@@ -142,6 +152,13 @@ mod tests {
             let refused = format!("the API server refuses Service infra/edge-portway: {message}");
             assert_eq!(told(code, message), (false, refused));
         }
+        let message = "Service \"edge-portway\" is invalid: spec.clusterIPs: Invalid value: [\"198.51.100.7\"]: failed to \
+                       allocate IP 198.51.100.7: the provided network does not match the current range";
+        let key = ObjectKey::new("infra", "edge-portway");
+        let refused = ProvisionError::Refused { kind: Kind::Service, key, message: message.to_owned() };
+        let expected =
+            "failed to allocate IP 198.51.100.7: the provided network does not match the current range";
+        assert_eq!(refused.refused_cluster_ip(), Some(expected));
         for code in [409, 429, 500, 503] {
             let later = "Service infra/edge-portway is not written yet: try later".to_owned();
             assert_eq!(told(code, "try later"), (true, later));

@@ -1,7 +1,7 @@
 //! What serves each Gateway follows what is published, and is repaired where others change it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use kube::Client;
@@ -15,11 +15,12 @@ use tokio::time::sleep;
 
 use super::data_plane::key;
 use super::translation::{Decisions, Published};
-use crate::address;
+use crate::address::{self, Known, RefusedClusterIp, RefusedClusterIps};
 use crate::limits::PROVISION_RETRY;
 use crate::options::ControllerOptions;
 use crate::provision::{
-    Applied, Applier, Demand, Live, LiveWatches, ProvisionSettings, desired, naming, served_ports,
+    Applied, Applier, Demand, Live, LiveWatches, ProvisionError, ProvisionSettings, desired, naming,
+    served_ports,
 };
 use crate::watch::{Installed, Store};
 
@@ -34,6 +35,8 @@ pub(crate) struct Provisioner {
     told: BTreeMap<ObjectKey, Applied>,
     /// What stands in the way of serving each Gateway, for its status.
     faults: watch::Sender<Faults>,
+    /// The ClusterIPs that Services cannot have, for the next decision.
+    refused: watch::Sender<RefusedClusterIps>,
 }
 
 /// What stands in the way of serving each Gateway.
@@ -67,7 +70,13 @@ impl Provisioner {
             settings,
             told: BTreeMap::new(),
             faults: watch::Sender::default(),
+            refused: watch::Sender::default(),
         }
+    }
+
+    /// The ClusterIPs that Services cannot have.
+    pub(crate) fn refused(&self) -> watch::Receiver<RefusedClusterIps> {
+        self.refused.subscribe()
     }
 
     /// What stands in the way of serving each Gateway, now and whenever that changes.
@@ -123,6 +132,12 @@ impl Provisioner {
                 continue;
             }
             let applied = self.keep_gateway(published, name, gateway).await;
+            if self.note_refusal(published, name, &applied) {
+                // What is at fault is an entry of `spec.addresses`; the next decision does without it.
+                self.store.reconsider();
+                self.tell(name, applied);
+                continue;
+            }
             is_done &= applied.errors.is_empty();
             if let Some(error) = applied.errors.iter().find(|it| !it.is_transient()) {
                 faults.insert(name.clone(), format!("The Gateway cannot be served: {error}."));
@@ -130,6 +145,7 @@ impl Provisioner {
             self.tell(name, applied);
         }
         self.faults.send_if_modified(|told| std::mem::replace(told, faults.clone()) != faults);
+        self.refused.send_modify(|all| all.retain(|name, _| published.snapshot.gateways.contains_key(name)));
         is_done
     }
 
@@ -159,6 +175,16 @@ impl Provisioner {
         self.applier.apply(gateway, &desired(&demand, &self.settings)).await
     }
 
+    /// Notes that the API server does not give the Service the ClusterIP that a Gateway asks for; whether that is new.
+    fn note_refusal(&self, published: &Published, name: &ObjectKey, applied: &Applied) -> bool {
+        let asked = published.decisions.get(name).and_then(|it| it.service.cluster_ip);
+        let message = applied.errors.iter().find_map(ProvisionError::refused_cluster_ip);
+        let Some((address, message)) = asked.zip(message) else { return false };
+        let refused = RefusedClusterIp { address, message: message.to_owned() };
+        self.refused
+            .send_if_modified(|all| all.insert(name.clone(), refused.clone()).is_none_or(|it| it != refused))
+    }
+
     fn tell(&mut self, gateway: &ObjectKey, applied: Applied) {
         let before = self.told.get(gateway).map(|it| it.errors.as_slice()).unwrap_or_default();
         for error in applied.errors.iter().filter(|error| !before.contains(error)) {
@@ -176,9 +202,16 @@ pub(crate) fn translate_options(
     controllers: Controllers,
     trusted_hops: u8,
     installed: watch::Receiver<Installed>,
+    store: Arc<Store>,
+    refused: watch::Receiver<RefusedClusterIps>,
 ) -> impl Fn(&Snapshot, Timestamp) -> (Options, Decisions) + Send + Sync + 'static {
+    let last = Mutex::new(Decisions::default());
     move |snapshot, now| {
-        let decisions = address::assign(snapshot, &controllers);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.borrow().clone();
+        let known = Known { decided: &last, refused: &refused };
+        let decisions = address::assign(snapshot, &controllers, known);
+        last.clone_from(&decisions);
         let addresses = decisions.iter().map(|(key, it)| (key.clone(), it.outcomes.clone())).collect();
         let taken_ports = decisions.iter().map(|(key, it)| (key.clone(), it.taken_ports())).collect();
         let options = Options {
@@ -191,6 +224,7 @@ pub(crate) fn translate_options(
                 addresses,
                 taken_ports,
                 bundle_versions: installed.borrow().releases(),
+                lacks_trust_bundles: store.version("ClusterTrustBundle").is_none(),
             }),
         };
         (options, decisions)

@@ -38,6 +38,11 @@ impl Kind {
         [GATEWAY_GROUP, PORTWAY_GROUP].contains(&self.group)
     }
 
+    /// Whether it is Kubernetes' own and may be absent all the same: ClusterTrustBundles came with 1.37.
+    pub fn is_optional(&self) -> bool {
+        self.kind == "ClusterTrustBundle"
+    }
+
     /// The name of its CRD.
     pub fn crd_name(&self) -> String {
         format!("{}.{}", self.plural, self.group)

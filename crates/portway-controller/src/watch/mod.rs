@@ -6,6 +6,7 @@
 mod custom;
 pub mod kind;
 mod object_watch;
+mod optional;
 mod pause;
 mod prune;
 mod store;
@@ -39,6 +40,11 @@ impl Watches {
         }
         for kind in KINDS.iter().filter(|kind| !kind.is_custom()) {
             let version = kind.versions[0]; // each kind has one
+            if kind.is_optional() {
+                let watch = optional::follow(client.clone(), kind, version, Arc::clone(store));
+                tasks.push(tokio::spawn(watch));
+                continue;
+            }
             let watch = object_watch::follow(client.clone(), kind, version, Arc::clone(store));
             tasks.push(tokio::spawn(watch));
         }

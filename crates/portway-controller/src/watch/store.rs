@@ -89,6 +89,12 @@ impl Store {
         self.apply(object);
     }
 
+    /// Has everything translated again, for what is known beside the objects.
+    pub fn reconsider(&self) {
+        self.state().dirt.objects = true;
+        self.wake();
+    }
+
     pub(super) fn expect(&self, kind: &'static str) {
         self.state().awaited.insert(kind);
     }
@@ -104,10 +110,16 @@ impl Store {
 
     pub(super) fn set_version(&self, kind: &'static str, version: Option<String>) {
         let mut state = self.state();
-        match version {
+        let before = match version.clone() {
             Some(version) => state.versions.insert(kind, version),
             None => state.versions.remove(kind),
         };
+        // What is said of references hangs on whether there is such a kind at all.
+        if before != version {
+            state.dirt.objects = true;
+            drop(state);
+            self.wake();
+        }
     }
 
     pub(super) fn apply(&self, object: Object) {

@@ -141,6 +141,10 @@ pub(super) fn tell(addresses: &Addresses, conditions: &mut Conditions) {
     } else if assigned == 0 {
         conditions.set(Programmed, false, Reason::AddressNotAssigned, message.clone());
     }
+    // "The condition MUST be omitted until the controller has reconciled address assignment" (GEP-5093).
+    if addresses.awaited().next().is_some() {
+        return;
+    }
     let (reason, message) = match assigned {
         0 => (Reason::NotAssigned, message),
         _ if assigned < total => (Reason::PartiallyAssigned, message),

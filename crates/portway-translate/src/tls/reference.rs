@@ -132,6 +132,16 @@ pub(crate) fn trust(
                     "leave out `namespace`",
                 ));
             }
+            // Not that the object is missing, so that the one can be told from the other (GEP-5075, "API Availability").
+            if context.options.cluster.as_ref().is_some_and(|it| it.lacks_trust_bundles) {
+                return Err(BrokenRef::new(
+                    BrokenRefKind::Kind,
+                    format!(
+                        "{object} cannot be: this cluster has no {CERTIFICATES_GROUP}/v1 ClusterTrustBundles"
+                    ),
+                    "name a ConfigMap with `ca.crt`, or run Kubernetes 1.37 or newer with that API",
+                ));
+            }
             (TrustKey::ClusterTrustBundle(name.into()), object)
         }
         _ => {

@@ -27,6 +27,7 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// | `#! default-addresses: IP...` | where Gateways without addresses are served (default: 192.0.2.1) |
 /// | `#! cluster: NAMESPACE/NAME OUTCOME; OUTCOME...` | in a cluster, where this became of the addresses of a Gateway: `assigned IP [ROUTABILITY]`, `awaited WORDS`, `unusable WORDS` or `none WORDS` |
 /// | `#! taken: NAMESPACE/NAME PORT WORDS` | in a cluster, where another Gateway has this TCP port at the address of this one |
+/// | `#! lacks-trust-bundles` | in a cluster whose API server has no ClusterTrustBundles |
 /// | `#! declared-namespaces-only` | a namespace that no manifest declares does not exist |
 /// | `#! with: FILE...` | more manifests, relative to this one |
 #[derive(Debug)]
@@ -83,6 +84,9 @@ impl Case {
                     .entry(gateway)
                     .or_default()
                     .insert((TransportProtocol::Tcp, port), words[2..].join(" "));
+            }
+            "lacks-trust-bundles" => {
+                self.options.cluster.get_or_insert_default().lacks_trust_bundles = true;
             }
             "declared-namespaces-only" => self.options.implied_namespaces = false,
             "with" => {
