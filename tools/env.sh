@@ -14,7 +14,9 @@ export PORTWAY_TOOLS=${PORTWAY_TOOLS:-$PORTWAY_CACHE/tools}
 export PORTWAY_GATEWAY_API_VERSION=1.7.0
 export PORTWAY_CARGO_DENY_VERSION=0.20.2
 h2spec_pin=$(sha256sum <"$PORTWAY_ROOT/tools/h2spec/go.sum" | cut -c 1-8)
-testbed_pin=$(cat "$PORTWAY_ROOT"/testbed/{build,pause.c,go/go.mod,go/go.sum,go/*.go,go/*/*.go} | sha256sum | cut -c 1-8)
+testbed_pin=$(cat "$PORTWAY_ROOT"/testbed/{build,pause.c,go/go.mod,go/go.sum,go/*.go,go/{kube,coredns}/*.go} | sha256sum | cut -c 1-8)
+conformance_pin=$(find "$PORTWAY_ROOT"/testbed/{build,go/go.mod,go/go.sum,go/conformance,go/authserver} -type f | LC_ALL=C sort |
+  xargs cat | sha256sum | cut -c 1-8)
 python_pin=$(sha256sum <"$PORTWAY_ROOT/tools/requirements.txt" | cut -c 1-8)
 
 # The CRDs of the Gateway API, which a test holds portway-api's types against.
@@ -25,7 +27,8 @@ export PORTWAY_H2SPEC=${PORTWAY_H2SPEC:-$PORTWAY_TOOLS/h2spec-$h2spec_pin/h2spec
 export PORTWAY_PYTHON=${PORTWAY_PYTHON:-$PORTWAY_TOOLS/python-$python_pin/bin/python}
 # Licences, sources and bans of what we depend on.
 export PORTWAY_CARGO_DENY=${PORTWAY_CARGO_DENY:-$PORTWAY_TOOLS/cargo-deny-$PORTWAY_CARGO_DENY_VERSION/bin/cargo-deny}
-# What clusters and the official conformance suite are made of (testbed/build), and the Go that builds it.
+# What clusters are made of (testbed/build), and the conformance tests, which change more often; the Go that builds both.
 export PORTWAY_TESTBED_GO=go1.27.0
 export PORTWAY_TESTBED=${PORTWAY_TESTBED:-$PORTWAY_TOOLS/testbed-$testbed_pin}
-unset h2spec_pin python_pin testbed_pin
+export PORTWAY_CONFORMANCE=${PORTWAY_CONFORMANCE:-$PORTWAY_TOOLS/conformance-$conformance_pin}
+unset h2spec_pin python_pin testbed_pin conformance_pin

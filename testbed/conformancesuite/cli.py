@@ -13,9 +13,11 @@ from localcluster import claim, lifecycle, logs, portway, programs
 from localcluster.layout import ClusterError, Layout
 
 from . import again, run
+from .own_report import OwnReport
 from .report import Report
 
 DEFAULT_CLUSTER = "conformance"
+REPORTS = (("report.json", Report), ("own-report.json", OwnReport))
 NODES = 2
 SLOWEST = 10
 
@@ -37,11 +39,13 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="testbed/conformance",
-        description="Runs the official Gateway API conformance suite against Portway on a cluster of its own.",
+        description="Runs the official Gateway API conformance suite, and tests of our own for what it has no tests for, "
+        "against Portway on a cluster of its own.",
         epilog="Exit status: 0 if everything is supported, was run and passed; else 1.",
     )
     add = parser.add_argument
     add("--run", metavar="TEST", help="one test alone, such as HTTPRouteSimpleSameNamespace")
+    add("--own", action="store_true", help="our own tests alone")
     add("--cluster", metavar="NAME", help="use this cluster, which stands and has Portway, and leave it")
     add("--keep", action="store_true", help="leave the cluster, for a look at it")
     add("--binary", type=Path, help="the program to install (that of `cargo build --release`)")
@@ -92,6 +96,7 @@ def _run(asked: argparse.Namespace, layout: Layout, target: Path) -> int:
         gateway_class=asked.gateway_class,
         version=portway.version(),
         test=asked.run,
+        own_only=asked.own,
         all_features=asked.all_features,
         parallel=asked.parallel,
         fail_fast=asked.fail_fast,
@@ -108,7 +113,7 @@ def _run(asked: argparse.Namespace, layout: Layout, target: Path) -> int:
         print("\nslowest:")
     for outcome in run.slowest(outcomes, SLOWEST) if len(outcomes) > SLOWEST else []:
         print(f"  {outcome.seconds:6.1f} s  {outcome.test}")
-    print(f"\n{_count(len(faults), 'fault')} in {minutes}:{seconds:02}; {target} has the suite's log and its report")
+    print(f"\n{_count(len(faults), 'fault')} in {minutes}:{seconds:02}; {target} has the suite's log and the reports")
     for fault in faults:
         print(f"  {fault}")
     for test, messages in run.messages(target / "suite.log").items():
@@ -128,11 +133,13 @@ def _faults(asked: argparse.Namespace, status: int, outcomes: list[run.Outcome],
     if asked.run:
         passed = any(outcome.test == asked.run and outcome.result == "PASS" for outcome in outcomes)
         return [] if passed and status == 0 else [f"{asked.run} does not pass"]
-    if not (target / "report.json").exists():
-        return ["there is no report; the end of suite.log tells why"]
-    report = Report.read(target / "report.json")
-    print(f"\n{report.table()}")
-    faults = report.faults()
+    reports: list[Report | OwnReport] = []
+    for name, kind in REPORTS[1:] if asked.own else REPORTS:
+        if not (target / name).exists():
+            return [f"{name} is missing; the end of suite.log tells why"]
+        reports.append(kind.read(target / name))
+    print("\n" + "\n\n".join(report.table() for report in reports))
+    faults = [fault for report in reports for fault in report.faults()]
     # Such as a test that is in no profile.
     named = " ".join(faults)
     faults += [
@@ -156,7 +163,7 @@ def _collect(layout: Layout, target: Path) -> None:
 def _empty(target: Path) -> None:
     """Takes away what an earlier run has left."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("report.yaml", "report.json", "suite.log"):
+    for name in ("report.yaml", "report.json", "own-report.yaml", "own-report.json", "suite.log"):
         (target / name).unlink(missing_ok=True)
     shutil.rmtree(target / "logs", ignore_errors=True)
 

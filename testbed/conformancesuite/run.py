@@ -1,4 +1,4 @@
-"""One run of the suite: from the outside client's network namespace, with what it prints kept and its progress told."""
+"""One run of the tests: from the outside client's network namespace, with what they print kept and their progress told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcluster import logs, programs
+from localcluster import lifecycle, logs, programs
 from localcluster.api import kubectl
 from localcluster.layout import UNUSABLE_ADDRESS, Layout
 from localcluster.processes import in_namespace
@@ -36,7 +36,7 @@ MESH_FEATURES = (
 
 # As soon as a test has ended, and when all have, with its duration.
 PROGRESS = re.compile(r"^=== OUTCOME (PASS|FAIL) (\S+)$")
-OUTCOME = re.compile(r"^\s*--- (PASS|FAIL|SKIP): TestConformance/([^/\s]+) \(([\d.]+)s\)")
+OUTCOME = re.compile(r"^\s*--- (PASS|FAIL|SKIP): TestConformance/(?!own )(?:own/)?([^/\s]+) \(([\d.]+)s\)")
 
 # Of the lines of a failed assertion.
 FAILED_TEST = re.compile(r"^\s*Test:\s+(TestConformance\S*)$")
@@ -53,6 +53,8 @@ class Options:
     version: str
     # One test, or all.
     test: str | None = None
+    # Our own tests alone.
+    own_only: bool = False
     # Take every feature for supported, instead of those that the GatewayClass says it has.
     all_features: bool = False
     # How many of the tests that allow it run at the same time. Each that waits lists all Gateways ten times a second:
@@ -73,10 +75,12 @@ class Outcome:
 
 
 def run(layout: Layout, options: Options, target: Path) -> tuple[int, list[Outcome]]:
-    """Runs the suite; its exit status, and how each test went that was run. The report comes to `target`."""
+    """Runs the tests; their exit status, and how each went that was run. The reports come to `target`."""
+    # Here and not with Portway, since the tests decide which they need.
+    lifecycle.load(layout, [programs.image("authserver")])
     outcomes: list[Outcome] = []
     ended, began = 0, time.monotonic()
-    command = in_namespace(layout.client_namespace, _command(layout, options, target / "report.yaml"))
+    command = in_namespace(layout.client_namespace, _command(layout, options, target))
     environment = {**os.environ, **layout.environment()}
     with _pods_logs_kept(layout), (target / "suite.log").open("w") as log:
         suite = subprocess.Popen(
@@ -111,10 +115,11 @@ def kept_logs(layout: Layout) -> Path:
     return layout.state / "kept-logs"
 
 
-def _command(layout: Layout, options: Options, report: Path) -> list[str]:
+def _command(layout: Layout, options: Options, target: Path) -> list[str]:
     command = [str(programs.program("conformance")), "-test.v", "-test.timeout=60m"]
     command += [f"-test.parallel={options.parallel}", f"-gateway-class={options.gateway_class}"]
-    command += [f"-conformance-profiles={','.join(PROFILES)}", f"-report-output={report}"]
+    command += [f"-conformance-profiles={','.join(PROFILES)}"]
+    command += [f"-report-output={target / 'report.yaml'}", f"-own-report-output={target / 'own-report.yaml'}"]
     command += [f"-usable-address={layout.usable_address}", f"-unusable-address={UNUSABLE_ADDRESS}"]
     command += ["-organization=portway", "-project=portway", "-url=https://portway.dev"]
     command += [f"-version={options.version}", "-contact=https://portway.dev"]
@@ -122,6 +127,8 @@ def _command(layout: Layout, options: Options, report: Path) -> list[str]:
         command += ["-all-features", f"-exempt-features={','.join(MESH_FEATURES)}"]
     if options.test:
         command += [f"-run-test={options.test}"]
+    if options.own_only:
+        command += ["-own-only"]
     if options.fail_fast:
         command += ["-fail-fast", "-cleanup-test-resources=false", "-cleanup-base-resources=false"]
     if options.debug:
@@ -141,7 +148,7 @@ def messages(log: Path) -> dict[str, list[str]]:
     test = ""
     for line in log.read_text(errors="replace").splitlines():
         if match := FAILED_TEST.match(line):
-            test = (match[1].split("/") + [""])[1]
+            test = (match[1].replace("/own/", "/").split("/") + [""])[1]
         elif match := MESSAGE.match(line):
             found.setdefault(test, []).append(match[1])
     return found

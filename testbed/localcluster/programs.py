@@ -11,6 +11,9 @@ from .layout import ClusterError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+# What is built for the conformance tests alone.
+OF_CONFORMANCE = ("conformance", "authserver")
+
 # Debian's, of containernetworking-plugins.
 CNI_PLUGINS = Path("/usr/lib/cni")
 
@@ -30,13 +33,17 @@ def folder() -> Path:
 
 
 def program(name: str) -> Path:
-    """One of kube, kubectl, helm, coredns, echo-basic, conformance and pause."""
-    return _built(folder() / "bin" / name)
+    """One of kube, kubectl, helm, coredns, echo-basic, pause, conformance and authserver."""
+    return _built(_folder_of(name) / "bin" / name)
 
 
 def image(name: str) -> Path:
-    """The archive of one of the images pause, coredns and echo-basic."""
-    return _built(folder() / "images" / f"{name}.tar")
+    """The archive of one of the images pause, coredns, echo-basic and authserver."""
+    return _built(_folder_of(name) / "images" / f"{name}.tar")
+
+
+def _folder_of(name: str) -> Path:
+    return setting("PORTWAY_CONFORMANCE") if name in OF_CONFORMANCE else folder()
 
 
 def _built(path: Path) -> Path:

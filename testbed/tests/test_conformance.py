@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 from conformancesuite import again
+from conformancesuite.own_report import OwnReport
 from conformancesuite.report import PROFILES, Report
 from conformancesuite.run import Outcome, messages, outcome_of
 
@@ -71,6 +72,34 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(len(self.read().faults()), 2 * len(PROFILES))
 
 
+class OwnReportTest(unittest.TestCase):
+    def read(self, *results: str) -> OwnReport:
+        tests = [{"name": f"Test{number}", "result": result} for number, result in enumerate(results)]
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"features": [{"name": "ClusterTrustBundle", "gep": 5075, "tests": tests}]}, file)
+            file.flush()
+            return OwnReport.read(Path(file.name))
+
+    def test_all_passed_is_a_success(self) -> None:
+        report = self.read("Passed", "Passed")
+        self.assertEqual(report.faults(), [])
+        self.assertRegex(report.table(), r"ClusterTrustBundle +5075 +2 +0$")
+
+    def test_whatever_did_not_pass_is_a_fault(self) -> None:
+        report = self.read("Passed", "Failed", "Skipped", "NotRun")
+        self.assertEqual(
+            report.faults(),
+            [
+                "Test1 fails (our own, of ClusterTrustBundle)",
+                "Test2 is skipped (our own, of ClusterTrustBundle)",
+                "Test3 was not run (our own, of ClusterTrustBundle)",
+            ],
+        )
+
+    def test_no_tests_are_a_fault(self) -> None:
+        self.assertEqual(self.read().faults(), ["none of our own tests was run"])
+
+
 LOG = """\
     suite.go:442:
         \tError Trace:\thelpers.go:329
@@ -79,6 +108,8 @@ LOG = """\
         \tMessages:   \tnot ready
         \tTest:       \tTestConformance/A/part_one
         \tMessages:   \tno address
+        \tTest:       \tTestConformance/own/B/part
+        \tMessages:   \tno bundle
         \tTest:       \tTestConformance/A
         \tMessages:   \tno listener
 """
@@ -90,14 +121,20 @@ class MessagesTest(unittest.TestCase):
             file.write(LOG)
             file.flush()
             found = messages(Path(file.name))
-        self.assertEqual(found, {"": ["not ready"], "A": ["no address", "no listener"]})
+        self.assertEqual(found, {"": ["not ready"], "A": ["no address", "no listener"], "B": ["no bundle"]})
 
 
 class OutcomeTest(unittest.TestCase):
     def test_of_a_test_but_not_of_its_parts(self) -> None:
         self.assertEqual(outcome_of("    --- PASS: TestConformance/A (1.25s)\n"), Outcome("A", "PASS", 1.25))
         self.assertEqual(outcome_of("    --- FAIL: TestConformance/B (0.00s)\n"), Outcome("B", "FAIL", 0.0))
-        for line in ("        --- PASS: TestConformance/A/part (1.25s)", "--- PASS: TestConformance (9s)", "=== RUN A"):
+        self.assertEqual(outcome_of("        --- PASS: TestConformance/own/C (2.00s)\n"), Outcome("C", "PASS", 2.0))
+        for line in (
+            "    --- PASS: TestConformance/own (9s)",
+            "        --- PASS: TestConformance/A/part (1.25s)",
+            "--- PASS: TestConformance (9s)",
+            "=== RUN A",
+        ):
             self.assertIsNone(outcome_of(line))
 
 

@@ -1,4 +1,5 @@
-// Package conformance runs the official Gateway API conformance suite, by its own flags.
+// Package conformance runs the official Gateway API conformance suite, by its own flags, and in the same run tests of our
+// own, whose results are in a report of their own.
 package conformance
 
 import (
@@ -11,26 +12,46 @@ import (
 	"sigs.k8s.io/gateway-api/conformance"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 	"sigs.k8s.io/yaml"
+
+	"portway.dev/testbed/conformance/own"
+)
+
+var (
+	ownReport = flag.String("own-report-output", "own-report.yaml", "the report of our own tests")
+	ownOnly   = flag.Bool("own-only", false, "run our own tests alone")
 )
 
 func TestConformance(t *testing.T) {
-	// Runs last, after the suite's own cleanup has written the report.
-	t.Cleanup(func() { reportAsJSON(t) })
 	options := conformance.DefaultOptions(t)
-	options.Hook = tellOutcome
-	conformance.RunConformanceWithOptions(t, options)
+	// With -run-test the suite runs one test, and refuses a name that it does not know.
+	one := options.RunTest
+	isOfficial := !*ownOnly && !own.Has(one)
+	if isOfficial {
+		// Runs last, after the suite's own cleanup has written the report.
+		t.Cleanup(func() { reportAsJSON(t) })
+		official := options
+		official.Hook = tellOutcome("")
+		conformance.RunConformanceWithOptions(t, official)
+	}
+	if one == "" || own.Has(one) {
+		options.Hook = tellOutcome("own/")
+		// They end before the official tests that are parallel begin, of which some wait until every Gateway is programmed.
+		t.Run("own", func(t *testing.T) { own.Run(t, options, *ownReport, isOfficial) })
+	}
 }
 
 // tellOutcome says how a test went as soon as it has. The testing package itself does so when all have.
-func tellOutcome(t *testing.T, test suite.ConformanceTest, _ *suite.ConformanceTestSuite) {
-	outcome := "PASS"
-	switch {
-	case t.Failed():
-		outcome = "FAIL"
-	case t.Skipped():
-		outcome = "SKIP"
+func tellOutcome(prefix string) func(*testing.T, suite.ConformanceTest, *suite.ConformanceTestSuite) {
+	return func(t *testing.T, test suite.ConformanceTest, _ *suite.ConformanceTestSuite) {
+		outcome := "PASS"
+		switch {
+		case t.Failed():
+			outcome = "FAIL"
+		case t.Skipped():
+			outcome = "SKIP"
+		}
+		fmt.Printf("=== OUTCOME %s %s%s\n", outcome, prefix, test.ShortName)
 	}
-	fmt.Printf("=== OUTCOME %s %s\n", outcome, test.ShortName)
 }
 
 // reportAsJSON puts the report as JSON beside the YAML, for a reader without a parser of the latter.
