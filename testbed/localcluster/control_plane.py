@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from . import certificates, programs
 from .layout import Layout
 from .processes import spawn
 
 ETCD = "http://127.0.0.1:2379"
+# Whose requests the API server notes, for tests to count: those of Portway's controllers (`api.audited`).
+AUDITED = "system:serviceaccount:portway-system:portway-controller"
 
 
 def start_store_and_api(layout: Layout) -> None:
@@ -18,7 +23,24 @@ def start_store_and_api(layout: Layout) -> None:
     # A cluster does not survive its machine, so no write needs to have reached the disk.
     etcd += ["--unsafe-no-fsync"]
     spawn(layout, namespace, "etcd", etcd)
+    _audit_policy(layout).write_text(json.dumps(AUDIT_POLICY))
     spawn(layout, namespace, "kube-apiserver", [programs.program("kube"), "kube-apiserver", *_api_flags(layout)])
+
+
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "users": [AUDITED]}, {"level": "None"}],
+}
+
+
+def _audit_policy(layout: Layout) -> Path:
+    return layout.state / "audit-policy.json"
+
+
+def audit_log(layout: Layout) -> Path:
+    return layout.logs / "audit.log"
 
 
 def start_controllers(layout: Layout) -> None:
@@ -47,6 +69,8 @@ def _api_flags(layout: Layout) -> list[str]:
         f"--kubelet-client-key={key(layout, 'apiserver-client')}",
         "--kubelet-preferred-address-types=InternalIP",
         "--authorization-mode=Node,RBAC",
+        f"--audit-policy-file={_audit_policy(layout)}",
+        f"--audit-log-path={audit_log(layout)}",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
         f"--service-cluster-ip-range={layout.service_range}",

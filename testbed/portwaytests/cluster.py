@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from localcluster.processes import in_namespace
 from . import gateways
 from .gateways import Object
 
-SECONDS = 60
+# How long anything is waited for: other things may run on the machine.
+SECONDS = 120
 CONTROLLER = "--selector=app.kubernetes.io/name=portway"
 SYSTEM = "portway-system"
 
@@ -30,8 +32,10 @@ class Settings:
     """Of this run; `portwaytests.__main__` sets them."""
 
     layout: Layout | None = None
-    edits: int = 100
-    outage: float = 30.0
+    edits: int = 200
+    outage: float = 24.0
+    # Whether the program was built to be fast and small: what it costs is judged then.
+    is_release: bool = True
 
 
 settings = Settings()
@@ -48,6 +52,34 @@ class Load:
         if self.process.returncode != 0:
             raise AssertionError(f"the load ended: {errors}")
         return json.loads(told)
+
+
+@dataclass
+class Seen:
+    """What the controllers asked of the API server, and what they logged."""
+
+    requests: collections.Counter[api.Request] = field(default_factory=collections.Counter)
+    lines: list[str] = field(default_factory=list)
+
+    def count(self, verbs: str, resource: str, namespace: str | None = None, *, refused: bool | None = None) -> int:
+        """Requests; those that were refused, or those that were not, or both."""
+        return sum(
+            count
+            for it, count in self.requests.items()
+            if it.verb in verbs.split()
+            and it.resource == resource
+            and namespace in (None, it.namespace)
+            and refused in (None, it.code >= 400)
+        )
+
+    def writes(self, resource: str, namespace: str | None = None, *, refused: bool | None = None) -> int:
+        return self.count("create update patch delete", resource, namespace, refused=refused)
+
+    def __str__(self) -> str:
+        reads = ("get", "list", "watch")
+        first = sorted(self.requests.items(), key=lambda it: (it[0].verb in reads, -it[1]))
+        asked = (f"{count} x {' '.join(map(str, it))}" for it, count in first)
+        return "\n".join(["", *list(asked)[:40], *self.lines[:40]])
 
 
 class PortwayTest(unittest.TestCase):
@@ -90,9 +122,10 @@ class PortwayTest(unittest.TestCase):
         return processes.run(in_namespace(cls.layout.client_namespace, list(command))).stdout
 
     @classmethod
-    def get(cls, address: str, host: str, path: str = "/") -> tuple[int, str]:
-        """Status and body; 0 where nothing answers."""
-        curl = ["curl", "--silent", "--max-time", "5", "--header", f"Host: {host}", "--write-out", "\n%{http_code}"]
+    def get(cls, address: str, host: str, path: str = "/", connect: float = 5) -> tuple[int, str]:
+        """Status and body; 0 where nothing answers. `connect` is how long a connection may take, in seconds."""
+        curl = ["curl", "--silent", "--connect-timeout", str(connect), "--max-time", "5"]
+        curl += ["--header", f"Host: {host}", "--write-out", "\n%{http_code}"]
         body, _, status = cls.outside(*curl, f"http://{address}{path}").rpartition("\n")
         return int(status or 0), body
 
@@ -107,11 +140,11 @@ class PortwayTest(unittest.TestCase):
         return cls.eventually(assigned, f"an address of Gateway {name}")
 
     @classmethod
-    def serves(cls, address: str, host: str, path: str = "/") -> str:
+    def serves(cls, address: str, host: str, path: str = "/", connect: float = 5) -> str:
         """Waits for the status 200, and returns the body."""
 
         def served() -> str | None:
-            status, body = cls.get(address, host, path)
+            status, body = cls.get(address, host, path, connect)
             return body if status == 200 else None
 
         return cls.eventually(served, f"http://{host}{path} at {address} to be served")
@@ -166,12 +199,53 @@ class PortwayTest(unittest.TestCase):
         uid = self.object("pod", pod, namespace)["metadata"]["uid"]
         return processes_of_pod(uid)
 
+    @classmethod
+    def conditions(cls, kind: str, name: str, namespace: str | None = None) -> list[Object]:
+        """All conditions of an object, wherever in its status: its own, its listeners', its parents'."""
+        return list(_conditions(cls.object(kind, name, namespace).get("status", {})))
+
+    @classmethod
+    def is_told(
+        cls, kind: str, name: str, condition: str, status: str, reason: str = "", times: int = 1
+    ) -> Object | None:
+        """The condition of an object that has this type, status and reason; None unless there are so many."""
+        found = [
+            it
+            for it in cls.conditions(kind, name)
+            if (it["type"], it["status"]) == (condition, status) and reason in ("", it["reason"])
+        ]
+        return found[0] if len(found) >= times else None
+
+    def lines(self) -> list[str]:
+        """What all controllers that stand have logged so far."""
+        pods = self.objects_of("pod", CONTROLLER, namespace=SYSTEM)
+        logs = [self.kubectl("logs", pod["metadata"]["name"], f"--namespace={SYSTEM}") for pod in pods]
+        return [line for log in logs for line in log.splitlines()]
+
+    @contextmanager
+    def watched(self) -> Iterator[Seen]:
+        """What the controllers ask of the API server and log while the block runs."""
+        since, lines = api.audited_so_far(self.layout), collections.Counter(self.lines())
+        seen = Seen()
+        yield seen
+        seen.requests = api.audited(self.layout, since)
+        seen.lines = list((collections.Counter(self.lines()) - lines).elements())
+
     def leader(self) -> str:
         """The name of the controller's pod that leads."""
         leases = self.objects_of("lease", namespace=SYSTEM)
         holders = [it["spec"].get("holderIdentity") or "" for it in leases]
         pods = [pod["metadata"]["name"] for pod in self.objects_of("pod", CONTROLLER, namespace=SYSTEM)]
         return next((pod for pod in pods if any(holder.startswith(pod) for holder in holders)), "")
+
+
+def _conditions(status: Any) -> Iterator[Object]:
+    if isinstance(status, dict):
+        yield from status.get("conditions", [])
+        status = list(status.values())
+    if isinstance(status, list):
+        for it in status:
+            yield from _conditions(it) if not (isinstance(it, dict) and "lastTransitionTime" in it) else ()
 
 
 def processes_of_pod(uid: str) -> list[int]:
@@ -187,9 +261,11 @@ def processes_of_pod(uid: str) -> list[int]:
     return found
 
 
-def resident(pid: int) -> float:
-    """Megabytes of memory that a process holds."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(f"process {pid} has no memory")
+def memory(pid: int) -> dict[str, float]:
+    """Megabytes of memory that a process holds: all, with its part of what it shares, and of its own."""
+    found = {}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name in ("Rss", "Pss", "Pss_Anon", "Pss_File"):
+            found[name] = int(rest.split()[0]) / 1024
+    return found

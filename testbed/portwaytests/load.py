@@ -1,6 +1,6 @@
 """Steady requests over connections that are kept, every response counted. Run in the client's namespace.
 
-    load.py ADDRESS [--tls] [--port PORT] --host NAME [--path PATH]... [--post] [--connections N] [--pause SECONDS]
+    load.py ADDRESS [--tls] [--port PORT] --host NAME... [--path PATH]... [--post] [--connections N] [--pause SECONDS]
 
 It ends, and prints what it has counted, when its standard input does. Nothing is ever sent twice: a request whose
 response did not come is a failed request, whatever the reason."""
@@ -59,11 +59,12 @@ class Client(threading.Thread):
         sent = 0
         while not self.end.is_set():
             path = self.asked.path[(self.number + sent) % len(self.asked.path)]
+            host = self.asked.host[(self.number + sent) % len(self.asked.host)]
             began = time.monotonic()
             try:
-                self.request(path, sent, began)
+                self.request(host, path, sent, began)
             except (OSError, http.client.HTTPException) as error:
-                self.count.fell_short(f"{path} request {sent} after {time.monotonic() - began:.3f} s: {error!r}")
+                self.count.fell_short(f"{host}{path} request {sent} after {time.monotonic() - began:.3f} s: {error!r}")
                 self.connection = None
             sent += 1
             # Connections end now and then, so that new ones are made in every phase of a test.
@@ -72,17 +73,17 @@ class Client(threading.Thread):
                 self.connection = None
             self.end.wait(self.asked.pause)
 
-    def request(self, path: str, sent: int, began: float) -> None:
+    def request(self, host: str, path: str, sent: int, began: float) -> None:
         connection = self.connection or self.connect()
         self.connection = connection
         body = f"{self.number}/{sent}".encode() * 100 if self.asked.post else None
-        connection.request("POST" if body else "GET", path, body, {"Host": self.asked.host})
+        connection.request("POST" if body else "GET", path, body, {"Host": host})
         response = connection.getresponse()
         text = response.read().decode(errors="replace")
         if response.will_close:
             self.connection = None
         if response.status != 200:
-            self.count.fell_short(f"{path} request {sent}: status {response.status} {text[:80]!r}")
+            self.count.fell_short(f"{host}{path} request {sent}: status {response.status} {text[:80]!r}")
         else:
             self.count.succeeded(who_answered(text), time.monotonic() - began)
 
@@ -95,7 +96,7 @@ class Client(threading.Thread):
             # The certificates of tests are their own authorities; which one was shown is what they ask.
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection.sock = context.wrap_socket(plain, server_hostname=self.asked.host)
+            connection.sock = context.wrap_socket(plain, server_hostname=self.asked.host[0])
             shown = hashlib.sha256(connection.sock.getpeercert(binary_form=True)).hexdigest()
             with self.count.lock:
                 self.count.certificates[shown] += 1
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--tls", action="store_true")
-    parser.add_argument("--host", required=True)
+    parser.add_argument("--host", action="append", required=True, help="one or several, asked for in turn")
     parser.add_argument("--path", action="append")
     parser.add_argument("--post", action="store_true")
     parser.add_argument("--connections", type=int, default=4)

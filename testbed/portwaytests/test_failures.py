@@ -6,7 +6,7 @@ import time
 
 from localcluster import api, processes
 
-from .cluster import CONTROLLER, SECONDS, SYSTEM, PortwayTest, resident, settings
+from .cluster import SECONDS, SYSTEM, PortwayTest, settings
 from .gateways import backend, gateway, route, to
 
 HOST = "failures.example.com"
@@ -93,8 +93,8 @@ class FailureTest(PortwayTest):
             processes.start(self.layout, "kube-apiserver")
         self.eventually(self.answers, "the API server")
         with self.load(self.at, HOST):
-            # The longer it was away, the longer the controller waits between two attempts to watch.
-            self.a_change_is_served(seconds=150)
+            # Pauses between attempts to watch are two seconds at most (docs/limits.md).
+            self.a_change_is_served(seconds=60)
 
     def answers(self) -> bool:
         return api.Api(self.layout).is_ready()
@@ -106,11 +106,3 @@ class FailureTest(PortwayTest):
             seen |= {it["spec"]["renewTime"] for it in self.objects_of("lease", namespace=SYSTEM)}
         # Every 1.5 s, and by nobody else.
         self.assertIn(len(seen), range(2, 8))
-
-    def test_memory_of_controller_and_proxy(self) -> None:
-        pods = [("controller", SYSTEM, CONTROLLER), ("proxy", self.space, PROXIES)]
-        for what, namespace, selector in pods:
-            for pod in self.objects_of("pod", selector, namespace=namespace):
-                for pid in self.containers(pod["metadata"]["name"], namespace):
-                    print(f"    {what} {pod['metadata']['name']}: {resident(pid):.1f} MB", flush=True)
-                    self.assertLess(resident(pid), 512)
