@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-all bench fmt examples man advisories setup cluster cluster-down conformance cluster-tests manifest
+.PHONY: help run check test test-all bench bench-control fmt examples man advisories setup cluster cluster-down conformance cluster-tests manifest
 
 ENV := . tools/env.sh;
 # What `make run` serves, and how far from their own numbers its ports are opened.
@@ -36,6 +36,11 @@ bench: ## Portway beside other proxies, on this machine
 	@$(ENV) tools/setup bench; \
 	cargo build --profile dist --bin portway; \
 	bench/run
+
+bench-control: ## What a change costs beside 5,000 routes, in a cluster of its own (root; ARGS=--help for options)
+	@$(ENV) tools/setup cluster; \
+	cargo build --release --bin portway; \
+	bench/control $(ARGS)
 
 fmt: ## Lay out all Rust and C
 	@$(ENV) tools/setup check; \
