@@ -38,4 +38,4 @@ pub use object::Object;
 pub use portway_parameters::PortwayParameters;
 pub use reference_grant::ReferenceGrant;
 pub use resource::{ObjectKey, Resource, Spec};
-pub use snapshot::Snapshot;
+pub use snapshot::{ClusterScoped, Namespaced, Snapshot};

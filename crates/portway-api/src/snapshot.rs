@@ -1,7 +1,8 @@
 //! All objects at one moment: the input of translation.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use portway_shared_map::SharedMap;
 
 use crate::core::{
     ClusterTrustBundle, ConfigMap, Deployment, EndpointSlice, Endpoints, Namespace, Secret, Service,
@@ -12,12 +13,12 @@ use crate::{
 };
 
 /// Namespaced objects of one kind.
-pub type Namespaced<T> = BTreeMap<ObjectKey, Arc<T>>;
+pub type Namespaced<T> = SharedMap<ObjectKey, Arc<T>>;
 
 /// Cluster-scoped objects of one kind, by name.
-pub type ClusterScoped<T> = BTreeMap<String, Arc<T>>;
+pub type ClusterScoped<T> = SharedMap<String, Arc<T>>;
 
-/// All objects at one moment. Cheap to clone part by part: objects are shared.
+/// All objects at one moment. Cheap to clone, and to compare with a later state: whatever is the same is shared.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "each field is named for the kind that it holds")]
 pub struct Snapshot {
@@ -109,8 +110,8 @@ impl Snapshot {
     /// Takes over an object of another snapshot; the two share it. Returns whether it is there.
     pub fn share(&mut self, other: &Self, object: &ObjectRef) -> bool {
         fn take<K: Ord + Clone, T>(
-            into: &mut BTreeMap<K, Arc<T>>,
-            from: &BTreeMap<K, Arc<T>>,
+            into: &mut SharedMap<K, Arc<T>>,
+            from: &SharedMap<K, Arc<T>>,
             key: &K,
         ) -> bool {
             let Some(object) = from.get(key) else { return false };

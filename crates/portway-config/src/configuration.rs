@@ -1,10 +1,10 @@
 //! The whole configuration of one Gateway.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use portway_shared_map::SharedMap;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Backend, Endpoints};
@@ -24,8 +24,8 @@ impl fmt::Display for Revision {
     }
 }
 
-/// The whole configuration of one Gateway. Resources are shared, so that comparing two
-/// configurations by pointer first, then by value, is cheap.
+/// The whole configuration of one Gateway. Resources are shared, and so is whatever two states of it have in common:
+/// cloning is cheap, and so is finding what is different.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Configuration {
     /// The Gateway.
@@ -34,22 +34,22 @@ pub struct Configuration {
     pub settings: Settings,
     /// Listeners that are served, of the Gateway and of its ListenerSets. Those that are refused are not here.
     #[serde(serialize_with = "values")]
-    pub listeners: BTreeMap<ListenerKey, Arc<Listener>>,
+    pub listeners: SharedMap<ListenerKey, Arc<Listener>>,
     /// Routes that are attached to at least one of the listeners.
     #[serde(serialize_with = "values")]
-    pub routes: BTreeMap<RouteKey, Arc<Route>>,
+    pub routes: SharedMap<RouteKey, Arc<Route>>,
     /// Backends that the routes name.
     #[serde(serialize_with = "values")]
-    pub backends: BTreeMap<BackendKey, Arc<Backend>>,
+    pub backends: SharedMap<BackendKey, Arc<Backend>>,
     /// Endpoints of the backends.
     #[serde(serialize_with = "values")]
-    pub endpoints: BTreeMap<EndpointsKey, Arc<Endpoints>>,
+    pub endpoints: SharedMap<EndpointsKey, Arc<Endpoints>>,
     /// Certificates that listeners and backends name.
     #[serde(serialize_with = "values")]
-    pub certificates: BTreeMap<CertificateKey, Arc<Certificate>>,
+    pub certificates: SharedMap<CertificateKey, Arc<Certificate>>,
     /// Trust anchors that listeners and backends name.
     #[serde(serialize_with = "values")]
-    pub trust_bundles: BTreeMap<TrustKey, Arc<TrustBundle>>,
+    pub trust_bundles: SharedMap<TrustKey, Arc<TrustBundle>>,
 }
 
 /// Settings for a Gateway as a whole.
@@ -65,12 +65,12 @@ impl Configuration {
         Self {
             gateway,
             settings: Settings::default(),
-            listeners: BTreeMap::new(),
-            routes: BTreeMap::new(),
-            backends: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
-            certificates: BTreeMap::new(),
-            trust_bundles: BTreeMap::new(),
+            listeners: SharedMap::new(),
+            routes: SharedMap::new(),
+            backends: SharedMap::new(),
+            endpoints: SharedMap::new(),
+            certificates: SharedMap::new(),
+            trust_bundles: SharedMap::new(),
         }
     }
 
@@ -84,7 +84,7 @@ impl Configuration {
 
 /// JSON has no structured keys; each resource carries its own key, so a list of them says all.
 fn values<K, V: Serialize, S: serde::Serializer>(
-    map: &BTreeMap<K, Arc<V>>,
+    map: &SharedMap<K, Arc<V>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(map.values())

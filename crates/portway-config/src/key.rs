@@ -74,6 +74,9 @@ pub enum RouteKind {
 }
 
 impl RouteKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Grpc, Self::Tls, Self::Tcp, Self::Udp];
+
     /// The kind, in the API's spelling.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +118,9 @@ pub enum BackendProtocol {
 }
 
 impl BackendProtocol {
+    /// Every protocol.
+    pub const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::Tcp, Self::Udp];
+
     /// What carries it.
     pub fn transport(self) -> Transport {
         match self {

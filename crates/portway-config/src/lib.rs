@@ -17,6 +17,7 @@ pub mod listener;
 pub mod request_match;
 pub mod route;
 pub mod tls;
+pub mod uses;
 pub mod wire;
 
 pub use backend::{Backend, Endpoint, EndpointAddress, Endpoints};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use portway_translate::Controllers;
+use portway_translate::backend::EndpointsIndex;
 use portway_xds::Publisher;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,7 +18,7 @@ use crate::reconcile::events::EventTeller;
 use crate::reconcile::provisioning::{self, Provisioner};
 use crate::reconcile::statuses::StatusKeeper;
 use crate::reconcile::translation::Translator;
-use crate::status::StatusWriter;
+use crate::status::{RoutePlan, StatusWriter};
 use crate::stream::{Authority, AuthorityError, StreamServer, first_revision};
 use crate::watch::{Installed, Store, Watches};
 
@@ -122,6 +123,8 @@ impl Parts {
                 faults: provisioner.faults(),
                 leads: leads.clone(),
                 writer: StatusWriter::new(client.clone(), Arc::clone(&store)),
+                routes: RoutePlan::default(),
+                index: EndpointsIndex::default(),
             }
             .run(),
         );

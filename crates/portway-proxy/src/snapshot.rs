@@ -2,6 +2,8 @@
 
 mod build;
 mod ports;
+mod rules;
+mod uses;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use portway_config::{Configuration, NamespacedName, Revision};
 use portway_route::{L4RuleId, Router};
+use portway_shared_map::SharedSlots;
 
 use crate::connection::{Owner, Split, Target};
 use crate::reason::Reason;
@@ -17,6 +20,7 @@ use crate::upstream::Backend;
 
 pub use build::Refused;
 pub(crate) use ports::{Ports, TcpPort};
+pub(crate) use uses::BackendUses;
 
 /// One immutable state of the data plane. It is built aside and swapped in whole; a request keeps the
 /// one that it began with.
@@ -47,8 +51,8 @@ pub struct GatewaySnapshot {
     pub configuration: Arc<Configuration>,
     /// Listeners and routes for lookups.
     pub router: Router,
-    /// What [`Router::rules`] need at request time, in the same order.
-    pub rules: Vec<crate::http::CompiledRule>,
+    /// What [`Router::rules`] need at request time, by the same numbers.
+    pub rules: SharedSlots<Arc<crate::http::CompiledRule>>,
     /// Filters of listeners, in the order of [`Router::listeners`].
     pub listener_filters: Vec<crate::http::ListenerFilters>,
     /// TLS settings of listeners, in the order of [`Router::listeners`]; absent for those without TLS.
@@ -60,7 +64,9 @@ pub struct GatewaySnapshot {
     /// What is spoken on each port.
     pub(crate) ports: Ports,
     /// How each of [`Router::l4_rules`] splits its connections, in the same order.
-    pub(crate) l4_rules: Vec<Split>,
+    pub(crate) l4_rules: Arc<Vec<Split>>,
+    /// How often rules name each backend.
+    pub(crate) uses: BackendUses,
     /// The certificates of the listeners.
     pub(crate) keys: CertifiedKeys,
 }

@@ -1,60 +1,41 @@
-//! From a configuration to a router.
+//! From a configuration to a router, whole or from one state to the next.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portway_config::{Attachment, Configuration, HostnamePattern, HttpRule, Listener, Route, Rules};
+use portway_config::{
+    Attachment, Configuration, HostnamePattern, HttpRule, Listener, ListenerKey, Route, RouteKey, Rules,
+};
+use portway_shared_map::{SharedMap, SharedSlots};
 
 use crate::compile_match::Expressions;
-use crate::host_table::HostTable;
-use crate::match_key::MatchKey;
-use crate::path_table::{CompiledMatch, MatchId};
 use crate::place::{self, HostnamePlace};
 use crate::port::Ports;
 use crate::refused::{Refused, RefusedReason};
-use crate::route_table::RouteTable;
-use crate::router::{L4RuleEntry, L4RuleId, ListenerId, Router, RuleEntry, RuleId, index};
+use crate::route_table::{HostRoutes, RouteTable};
+use crate::router::{ListenerId, Router, RuleEntry, RuleId, Source, index};
+use crate::streams::Streams;
 
 impl Router {
     /// Compiles. What cannot be compiled is refused alone, and everything else serves.
     pub fn compile(configuration: &Configuration) -> (Self, Vec<Refused>) {
-        let mut compiler = Compiler::new(configuration);
-        for route in configuration.routes.values() {
-            match &route.rules {
-                Rules::Http(rules) => compiler.add_http_rules(route, rules),
-                Rules::L4(rules) => compiler.add_l4_rules(route, rules.len()),
-            }
-        }
-        let router = compiler.finish();
+        let router = Update::new(Self::without_routes(configuration)).run(configuration);
         let refused = router.refused.to_vec();
         (router, refused)
     }
-}
 
-struct Compiler<'c> {
-    listeners: Box<[Arc<Listener>]>,
-    ports: Ports,
-    /// For each listener.
-    placed: Vec<Placed<'c>>,
-    expressions: Expressions,
-    matches: Vec<CompiledMatch>,
-    rules: Vec<RuleEntry>,
-    l4_rules: Vec<L4RuleEntry>,
-    refused: Vec<Refused>,
-}
+    /// Compiles a later state of the configuration that this was compiled from. It finds for each request what
+    /// [`Self::compile`] would; but only the hostnames of routes that have changed are compiled anew, and all else is shared.
+    /// Other listeners make everything new.
+    pub fn recompile(&self, configuration: &Configuration) -> Self {
+        if self.source.listeners != configuration.listeners {
+            return Self::compile(configuration).0;
+        }
+        Update::new(self.clone()).run(configuration)
+    }
 
-/// What is attached to one listener.
-#[derive(Default)]
-struct Placed<'c> {
-    matches: Vec<(MatchKey<'c>, MatchId)>,
-    /// For each hostname the rule that wins so far.
-    streams: BTreeMap<&'c HostnamePattern, (MatchKey<'c>, L4RuleId)>,
-}
-
-impl<'c> Compiler<'c> {
-    fn new(configuration: &'c Configuration) -> Self {
-        let listeners: Box<[_]> = configuration.listeners.values().cloned().collect();
+    fn without_routes(configuration: &Configuration) -> Self {
+        let listeners: Arc<[_]> = configuration.listeners.values().cloned().collect();
         let mut ports = Ports::default();
         let mut refused = Vec::new();
         for (position, listener) in listeners.iter().enumerate() {
@@ -66,120 +47,156 @@ impl<'c> Compiler<'c> {
             }
         }
         Self {
-            placed: listeners.iter().map(|_| Placed::default()).collect(),
+            source: Source { listeners: configuration.listeners.clone(), routes: SharedMap::new() },
+            route_tables: listeners.iter().map(|_| RouteTable::default()).collect(),
+            streams: Arc::new(Streams::compile(&listeners, &SharedMap::new())),
             listeners,
-            ports,
+            ports: Arc::new(ports),
+            rules: SharedSlots::new(),
+            rules_of: SharedMap::new(),
+            refused: Arc::new(refused),
+        }
+    }
+}
+
+/// The way of a router to the next state.
+struct Update {
+    router: Router,
+    expressions: Expressions,
+    /// Routes that are new, gone, or others.
+    changed: BTreeSet<RouteKey>,
+    refused: Vec<Refused>,
+    /// Hostnames of listeners where they are or were, with the rules that come there.
+    touched: BTreeMap<(usize, HostnamePattern), Vec<RuleEntry>>,
+}
+
+impl Update {
+    fn new(router: Router) -> Self {
+        Self {
+            router,
             expressions: Expressions::default(),
-            matches: Vec::new(),
-            rules: Vec::new(),
-            l4_rules: Vec::new(),
-            refused,
+            changed: BTreeSet::new(),
+            refused: Vec::new(),
+            touched: BTreeMap::new(),
         }
     }
 
-    fn add_http_rules(&mut self, route: &'c Arc<Route>, rules: &'c [HttpRule]) {
-        let first = self.matches.len();
+    fn run(mut self, configuration: &Configuration) -> Router {
+        let before = std::mem::replace(&mut self.router.source.routes, configuration.routes.clone());
+        let is_same = |a: &Arc<Route>, b: &Arc<Route>| Arc::ptr_eq(a, b) || a == b;
+        let changes: Vec<_> = before.differences(&configuration.routes, is_same).collect();
+        let both = changes.iter().flat_map(|it| it.before.into_iter().chain(it.after));
+        let has_streams = both.clone().any(|route| matches!(route.rules, Rules::L4(_)));
+        self.changed = changes.iter().map(|it| it.key.clone()).collect();
+        changes.iter().filter_map(|it| it.before).for_each(|route| self.withdraw(route));
+        changes.iter().filter_map(|it| it.after).for_each(|route| self.add(route));
+        self.rebuild();
+        if has_streams {
+            let streams = Streams::compile(&self.router.listeners, &configuration.routes);
+            self.router.streams = Arc::new(streams);
+        }
+        self.tell_refused();
+        self.router
+    }
+
+    /// Gives the identifiers of a route's rules free, and notes where it was.
+    fn withdraw(&mut self, route: &Route) {
+        for id in self.router.rules_of.remove(&route.key).into_iter().flatten() {
+            self.router.rules.remove(id.0);
+        }
+        for (listener, hostname) in hostnames(&self.router.listeners, route) {
+            self.touched.entry((listener, hostname)).or_default();
+        }
+    }
+
+    fn add(&mut self, route: &Arc<Route>) {
+        if let Rules::Http(rules) = &route.rules {
+            let entries = self.compile_rules(route, rules);
+            for place in hostnames(&self.router.listeners, route) {
+                self.touched.entry(place).or_default().extend(entries.iter().cloned());
+            }
+        }
+        for attachment in &route.attachments {
+            if let Err(reason) = attached_listener(&self.router.listeners, route, attachment) {
+                let (route, listener) = (route.key.clone(), attachment.listener.clone());
+                self.refused.push(Refused::Attachment { route, listener, reason });
+            }
+        }
+    }
+
+    fn compile_rules(&mut self, route: &Arc<Route>, rules: &[HttpRule]) -> Vec<RuleEntry> {
+        let mut entries = Vec::with_capacity(rules.len());
+        let mut ids = Vec::with_capacity(rules.len());
         for (position, rule) in rules.iter().enumerate() {
-            let id = RuleId(index(self.rules.len()));
+            let id = RuleId(self.router.rules.next_number());
             match self.expressions.rule(id, rule) {
-                Ok(compiled) => {
-                    self.matches.extend(compiled);
-                    self.rules.push(RuleEntry { route: Arc::clone(route), position });
+                Ok(matches) => {
+                    let entry = RuleEntry { route: Arc::clone(route), position, matches };
+                    self.router.rules.insert(entry.clone());
+                    ids.push(id);
+                    entries.push(entry);
                 }
                 Err(reason) => {
                     self.refused.push(Refused::Rule { route: route.key.clone(), rule: rule.index, reason });
                 }
             }
         }
-        for (listener, HostnamePlace { hostname, route_hostname }) in self.places(route) {
-            let new = self.matches.iter().enumerate().skip(first);
-            let keyed = new.filter_map(|(at, compiled)| {
-                let rule = rules.get(self.rules.get(compiled.rule.0 as usize)?.position)?;
-                let match_index = compiled.match_index as usize;
-                let request_match = rule.matches.get(match_index)?;
-                let key =
-                    MatchKey::new(hostname, route_hostname, route, (rule.index, match_index), request_match);
-                Some((key, MatchId(index(at))))
-            });
-            if let Some(placed) = self.placed.get_mut(listener) {
-                placed.matches.extend(keyed);
-            }
+        self.router.rules_of.insert(route.key.clone(), ids);
+        entries
+    }
+
+    /// Builds anew what is under the hostnames where something has changed.
+    fn rebuild(&mut self) {
+        for ((listener, hostname), new) in std::mem::take(&mut self.touched) {
+            let table = self.router.route_tables.get_mut(listener);
+            let Some((table, listener)) = table.zip(self.router.listeners.get(listener)) else { continue };
+            let old = table.hosts.get(&hostname).map(|routes| &*routes.rules).unwrap_or_default();
+            let kept = old.iter().filter(|rule| !self.changed.contains(&rule.route.key)).cloned();
+            let rules: Vec<_> = kept.chain(new).collect();
+            let routes = (!rules.is_empty()).then(|| Arc::new(HostRoutes::new(listener, &hostname, rules)));
+            table.hosts.set(&hostname, routes);
         }
     }
 
-    /// Adds a TLSRoute, TCPRoute or UDPRoute. Its rules have no matches, so that the first serves all.
-    fn add_l4_rules(&mut self, route: &'c Arc<Route>, rules: usize) {
-        let first = L4RuleId(index(self.l4_rules.len()));
-        self.l4_rules.extend((0..rules).map(|position| L4RuleEntry { route: Arc::clone(route), position }));
-        if rules == 0 {
+    /// Refusals stand in the order of the routes, those of listeners first.
+    fn tell_refused(&mut self) {
+        if self.refused.is_empty() && self.router.refused.is_empty() {
             return;
         }
-        for (listener, HostnamePlace { hostname, route_hostname }) in self.places(route) {
-            let Some(placed) = self.placed.get_mut(listener) else { continue };
-            let candidate = (MatchKey::of_stream(hostname, route_hostname, route, 0), first);
-            match placed.streams.entry(hostname) {
-                Entry::Vacant(slot) => {
-                    slot.insert(candidate);
-                }
-                Entry::Occupied(mut best) => {
-                    if candidate < *best.get() {
-                        best.insert(candidate);
-                    }
-                }
-            }
-        }
+        let refused = Arc::make_mut(&mut self.router.refused);
+        refused.retain(|it| !it.route().is_some_and(|route| self.changed.contains(route)));
+        refused.append(&mut self.refused);
+        refused.sort_by(|a, b| a.route().cmp(&b.route()));
     }
+}
 
-    /// Where a route is attached: positions of listeners, each with a hostname.
-    fn places(&mut self, route: &'c Route) -> Vec<(usize, HostnamePlace<'c>)> {
-        let mut places = BTreeMap::new();
-        for attachment in &route.attachments {
-            match self.attached_listener(route, attachment) {
-                Ok((position, listener)) => {
-                    places.insert(position, place::hostnames(route, listener));
-                }
-                Err(reason) => {
-                    let (route, listener) = (route.key.clone(), attachment.listener.clone());
-                    self.refused.push(Refused::Attachment { route, listener, reason });
-                }
-            }
-        }
-        places.into_iter().flat_map(|(at, hostnames)| hostnames.into_iter().map(move |it| (at, it))).collect()
-    }
+/// Where a route is: positions of listeners, each with a hostname. Attachments that are none are left out.
+pub(crate) fn hostnames(listeners: &[Arc<Listener>], route: &Route) -> BTreeSet<(usize, HostnamePattern)> {
+    places(listeners, route).into_iter().map(|(listener, it)| (listener, it.hostname.clone())).collect()
+}
 
-    fn attached_listener(
-        &self,
-        route: &Route,
-        attachment: &Attachment,
-    ) -> Result<(usize, &Listener), RefusedReason> {
-        let position = self.listeners.binary_search_by(|it| it.key.cmp(&attachment.listener));
-        let position = position.map_err(|_| RefusedReason::NoSuchListener)?;
-        let listener = self.listeners.get(position).ok_or(RefusedReason::NoSuchListener)?;
-        let carried = place::carries(&listener.protocol, route.key.kind);
-        carried.then_some((position, &**listener)).ok_or(RefusedReason::WrongProtocol)
-    }
+/// The same, with the route's own hostnames, in the order of listeners.
+pub(crate) fn places<'c>(listeners: &[Arc<Listener>], route: &'c Route) -> Vec<(usize, HostnamePlace<'c>)> {
+    let attached = route.attachments.iter().filter_map(|it| attached_listener(listeners, route, it).ok());
+    let attached: BTreeMap<_, _> = attached.collect();
+    let places = |(position, listener)| {
+        let hostnames: Vec<HostnamePlace<'c>> = place::hostnames(route, listener);
+        hostnames.into_iter().map(move |it| (position, it))
+    };
+    attached.into_iter().flat_map(places).collect()
+}
 
-    fn finish(self) -> Router {
-        let mut route_tables = Vec::new();
-        let mut stream_tables = Vec::new();
-        for placed in self.placed {
-            route_tables.push(RouteTable::new(placed.matches, &self.matches));
-            let mut streams = HostTable::default();
-            for (hostname, (_, rule)) in placed.streams {
-                // Each hostname is a key of the map, so the slot is empty.
-                let _ = streams.insert(hostname, rule);
-            }
-            stream_tables.push(streams);
-        }
-        Router {
-            listeners: self.listeners,
-            ports: self.ports,
-            route_tables: route_tables.into(),
-            stream_tables: stream_tables.into(),
-            matches: self.matches.into(),
-            rules: self.rules.into(),
-            l4_rules: self.l4_rules.into(),
-            refused: self.refused.into(),
-        }
-    }
+fn attached_listener<'l>(
+    listeners: &'l [Arc<Listener>],
+    route: &Route,
+    attachment: &Attachment,
+) -> Result<(usize, &'l Listener), RefusedReason> {
+    let position = position(listeners, &attachment.listener).ok_or(RefusedReason::NoSuchListener)?;
+    let listener = listeners.get(position).ok_or(RefusedReason::NoSuchListener)?;
+    let carried = place::carries(&listener.protocol, route.key.kind);
+    carried.then_some((position, &**listener)).ok_or(RefusedReason::WrongProtocol)
+}
+
+fn position(listeners: &[Arc<Listener>], key: &ListenerKey) -> Option<usize> {
+    listeners.binary_search_by(|it| it.key.cmp(key)).ok()
 }

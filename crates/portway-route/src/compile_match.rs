@@ -21,10 +21,18 @@ pub(crate) struct Expressions {
 
 impl Expressions {
     /// Compiles all matches of a rule.
-    pub(crate) fn rule(&mut self, id: RuleId, rule: &HttpRule) -> Result<Vec<CompiledMatch>, RefusedReason> {
+    pub(crate) fn rule(
+        &mut self,
+        id: RuleId,
+        rule: &HttpRule,
+    ) -> Result<Arc<[Arc<CompiledMatch>]>, RefusedReason> {
         let compiled = rule.matches.iter().enumerate().map(|(match_index, request_match)| {
             let compiled = self.request_match(id, match_index, request_match);
-            compiled.map_err(|(place, error)| RefusedReason::Pattern { match_index, place, error })
+            compiled.map(Arc::new).map_err(|(place, error)| RefusedReason::Pattern {
+                match_index,
+                place,
+                error,
+            })
         });
         compiled.collect()
     }

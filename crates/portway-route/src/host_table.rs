@@ -1,51 +1,47 @@
 //! Values by hostname pattern, found by host.
 
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
-
-use ahash::AHashMap;
 use portway_config::HostnamePattern;
 
-/// Values by hostname pattern.
-#[derive(Debug)]
+use crate::name_map::NameMap;
+
+/// Values by hostname pattern. Clones share what they have in common.
+#[derive(Clone, Debug)]
 pub(crate) struct HostTable<T> {
-    exact: AHashMap<Arc<str>, T>,
+    exact: NameMap<T>,
     /// By what follows the asterisk, which begins with a dot.
-    wildcards: AHashMap<Arc<str>, T>,
-    /// Length of the longest key of `wildcards`: a host of many labels costs no more look-ups than
+    wildcards: NameMap<T>,
+    /// Length of the longest key that `wildcards` ever had: a host of many labels costs no more look-ups than
     /// that is long.
     longest: usize,
     any: Option<T>,
 }
 
-impl<T> HostTable<T> {
+impl<T: Clone> HostTable<T> {
     /// The slot of a pattern, to fill once; gives back the value that is there already.
-    pub(crate) fn insert(&mut self, pattern: &HostnamePattern, value: T) -> Result<(), &T> {
-        let (map, name) = match pattern {
-            HostnamePattern::Exact(name) => (&mut self.exact, name),
-            HostnamePattern::Wildcard(suffix) => {
-                self.longest = self.longest.max(suffix.len());
-                (&mut self.wildcards, suffix)
-            }
-            HostnamePattern::Any => {
-                return match self.any {
-                    Some(ref there) => Err(there),
-                    ref mut empty @ None => {
-                        *empty = Some(value);
-                        Ok(())
-                    }
-                };
-            }
-        };
-        match map.entry(Arc::clone(name)) {
-            Entry::Occupied(there) => Err(there.into_mut()),
-            Entry::Vacant(slot) => {
-                slot.insert(value);
+    pub(crate) fn insert(&mut self, pattern: &HostnamePattern, value: T) -> Result<(), T> {
+        match self.get(pattern) {
+            Some(there) => Err(there.clone()),
+            None => {
+                self.set(pattern, Some(value));
                 Ok(())
             }
         }
     }
 
+    /// Sets the value of a pattern, or takes it out.
+    pub(crate) fn set(&mut self, pattern: &HostnamePattern, value: Option<T>) {
+        match pattern {
+            HostnamePattern::Exact(name) => self.exact.set(name, value),
+            HostnamePattern::Wildcard(suffix) => {
+                self.longest = self.longest.max(suffix.len());
+                self.wildcards.set(suffix, value);
+            }
+            HostnamePattern::Any => self.any = value,
+        }
+    }
+}
+
+impl<T> HostTable<T> {
     /// The value of a pattern itself.
     pub(crate) fn get(&self, pattern: &HostnamePattern) -> Option<&T> {
         match pattern {
@@ -53,6 +49,19 @@ impl<T> HostTable<T> {
             HostnamePattern::Wildcard(suffix) => self.wildcards.get(suffix),
             HostnamePattern::Any => self.any.as_ref(),
         }
+    }
+
+    /// The patterns whose values are others in `after`, or are in one alone; in no order. What the two share is
+    /// passed over.
+    pub(crate) fn differences(&self, after: &Self, is_same: impl Fn(&T, &T) -> bool) -> Vec<HostnamePattern> {
+        let exact = self.exact.differences(&after.exact, &is_same).into_iter().map(HostnamePattern::Exact);
+        let wildcards = self.wildcards.differences(&after.wildcards, &is_same);
+        let wildcards = wildcards.into_iter().map(HostnamePattern::Wildcard);
+        let is_any_same = match (&self.any, &after.any) {
+            (Some(before), Some(after)) => is_same(before, after),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        exact.chain(wildcards).chain((!is_any_same).then_some(HostnamePattern::Any)).collect()
     }
 
     /// The values of all patterns that match `host` (lower case, no port, no trailing dot), the most
@@ -74,7 +83,7 @@ impl<T> HostTable<T> {
 
 impl<T> Default for HostTable<T> {
     fn default() -> Self {
-        Self { exact: AHashMap::new(), wildcards: AHashMap::new(), longest: 0, any: None }
+        Self { exact: NameMap::default(), wildcards: NameMap::default(), longest: 0, any: None }
     }
 }
 
@@ -129,7 +138,7 @@ mod tests {
             let mut table = table(&[pattern]);
             assert_eq!(
                 table.insert(&HostnamePattern::parse(pattern), "second".into()),
-                Err(&pattern.to_owned())
+                Err(pattern.to_owned())
             );
         }
     }

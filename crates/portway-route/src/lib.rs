@@ -27,6 +27,7 @@ mod grpc;
 mod header;
 mod host_table;
 mod match_key;
+mod name_map;
 mod path;
 mod path_table;
 mod pattern;
@@ -39,6 +40,7 @@ mod request;
 mod route_table;
 mod router;
 mod shadow;
+mod streams;
 mod wording;
 
 #[cfg(test)]

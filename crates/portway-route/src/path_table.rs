@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter::once_with;
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use crate::conditions::{Conditions, ValueTest};
@@ -12,9 +13,9 @@ use crate::prefix_index::PrefixIndex;
 use crate::request::Request;
 use crate::router::{RuleId, index};
 
-/// Index of a compiled match.
+/// A compiled match: its rule, and its index there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct MatchId(pub(crate) u32);
+pub(crate) struct MatchId(RuleId, u32);
 
 /// A compiled match of a rule. Hostnames and listeners of its route share it.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct CompiledMatch {
 }
 
 impl CompiledMatch {
+    pub(crate) fn id(&self) -> MatchId {
+        MatchId(self.rule, self.match_index)
+    }
+
     /// Whether `request` meets all its conditions (the hostname is no part of them).
     pub(crate) fn passes<R: Request + ?Sized>(&self, request: &R) -> bool {
         self.path.passes(request.path())
@@ -42,7 +47,7 @@ impl CompiledMatch {
 #[derive(Debug)]
 pub(crate) struct PathTable {
     /// Of all stages, one after another; those of a node in their order of precedence.
-    matches: Box<[MatchId]>,
+    matches: Box<[Arc<CompiledMatch>]>,
     /// Exact paths, among them gRPC matches with exact service and method. Sorted.
     exact: Box<[Node]>,
     /// Other gRPC matches with an exact service, by that. Sorted.
@@ -75,29 +80,20 @@ struct Node {
 
 impl PathTable {
     /// Builds the table of the matches `sorted`, which stand in their order of precedence.
-    pub(crate) fn new(sorted: impl Iterator<Item = MatchId>, matches: &[CompiledMatch]) -> Self {
+    pub(crate) fn new<'m>(sorted: impl Iterator<Item = &'m Arc<CompiledMatch>>) -> Self {
         let mut stages = Stages::default();
-        for id in sorted {
-            if let Some(it) = matches.get(id.0 as usize) {
-                stages.add(id, &it.path);
-            }
-        }
+        sorted.for_each(|it| stages.add(it));
         stages.finish()
     }
 
     /// The match with the highest precedence of those that `request` passes.
-    pub(crate) fn find<R: Request + ?Sized>(
-        &self,
-        matches: &[CompiledMatch],
-        request: &R,
-    ) -> Option<MatchId> {
-        self.candidates(request.path())
-            .find(|id| matches.get(id.0 as usize).is_some_and(|it| it.passes(request)))
+    pub(crate) fn find<R: Request + ?Sized>(&self, request: &R) -> Option<&Arc<CompiledMatch>> {
+        self.candidates(request.path()).find(|it| it.passes(request))
     }
 
     /// All matches that may match `path`, in their order of precedence. What is costly to find is
     /// looked for only when the stages before it have no winner.
-    pub(crate) fn candidates(&self, path: &str) -> impl Iterator<Item = MatchId> {
+    pub(crate) fn candidates(&self, path: &str) -> impl Iterator<Item = &Arc<CompiledMatch>> {
         let grpc = if self.has_grpc() { grpc::split(path) } else { None };
         let service = grpc.into_iter().flat_map(|(service, _)| self.node(&self.services, service));
         let grpc_patterns = grpc.into_iter().flat_map(|_| self.span(self.grpc_patterns));
@@ -116,31 +112,31 @@ impl PathTable {
         !(self.services.is_empty() && self.grpc_patterns.is_empty() && self.any_grpc.is_empty())
     }
 
-    fn node(&self, nodes: &[Node], text: &str) -> impl Iterator<Item = MatchId> {
+    fn node(&self, nodes: &[Node], text: &str) -> slice::Iter<'_, Arc<CompiledMatch>> {
         let found = nodes.binary_search_by(|node| (*node.text).cmp(text)).ok();
         self.span(found.and_then(|at| nodes.get(at)).map(|node| node.span).unwrap_or_default())
     }
 
-    fn span(&self, span: Span) -> impl Iterator<Item = MatchId> {
+    fn span(&self, span: Span) -> slice::Iter<'_, Arc<CompiledMatch>> {
         let range: Range<usize> = span.start as usize..span.end as usize;
-        self.matches.get(range).unwrap_or_default().iter().copied()
+        self.matches.get(range).unwrap_or_default().iter()
     }
 }
 
 /// The matches of a table that is being built, by stage.
 #[derive(Default)]
 struct Stages {
-    exact: BTreeMap<Arc<str>, Vec<MatchId>>,
-    services: BTreeMap<Arc<str>, Vec<MatchId>>,
-    grpc_patterns: Vec<MatchId>,
-    expressions: Vec<MatchId>,
-    prefixes: BTreeMap<Arc<str>, Vec<MatchId>>,
-    any_grpc: Vec<MatchId>,
+    exact: BTreeMap<Arc<str>, Vec<Arc<CompiledMatch>>>,
+    services: BTreeMap<Arc<str>, Vec<Arc<CompiledMatch>>>,
+    grpc_patterns: Vec<Arc<CompiledMatch>>,
+    expressions: Vec<Arc<CompiledMatch>>,
+    prefixes: BTreeMap<Arc<str>, Vec<Arc<CompiledMatch>>>,
+    any_grpc: Vec<Arc<CompiledMatch>>,
 }
 
 impl Stages {
-    fn add(&mut self, id: MatchId, path: &PathTest) {
-        let stage = match path {
+    fn add(&mut self, it: &Arc<CompiledMatch>) {
+        let stage = match &it.path {
             PathTest::Exact(path) => self.exact.entry(Arc::clone(path)).or_default(),
             PathTest::Regex(_) => &mut self.expressions,
             PathTest::Prefix(prefix) => self.prefixes.entry(Arc::clone(prefix)).or_default(),
@@ -156,21 +152,21 @@ impl Stages {
                 _ => &mut self.grpc_patterns,
             },
         };
-        stage.push(id);
+        stage.push(Arc::clone(it));
     }
 
     fn finish(self) -> PathTable {
         let mut matches = Vec::new();
-        let mut span = |ids: Vec<MatchId>| {
+        let mut span = |stage: Vec<Arc<CompiledMatch>>| {
             let start = index(matches.len());
-            matches.extend(ids);
+            matches.extend(stage);
             Span { start, end: index(matches.len()) }
         };
-        let mut nodes = |stage: BTreeMap<Arc<str>, Vec<MatchId>>| {
-            stage.into_iter().map(|(text, ids)| Node { text, span: span(ids) }).collect()
+        let mut nodes = |stage: BTreeMap<Arc<str>, Vec<_>>| {
+            stage.into_iter().map(|(text, matches)| Node { text, span: span(matches) }).collect()
         };
         let (exact, services) = (nodes(self.exact), nodes(self.services));
-        let prefixes = self.prefixes.into_iter().map(|(prefix, ids)| (prefix, span(ids))).collect();
+        let prefixes = self.prefixes.into_iter().map(|(prefix, matches)| (prefix, span(matches))).collect();
         PathTable {
             exact,
             services,

@@ -53,7 +53,7 @@ impl Ports {
             | ListenerProtocol::TlsPassthrough => &mut self.tls,
             ListenerProtocol::Tcp | ListenerProtocol::Udp => return Ok(()),
         };
-        ports.entry(listener.port).or_default().insert(&listener.hostname, id).map_err(|&there| there)
+        ports.entry(listener.port).or_default().insert(&listener.hostname, id)
     }
 
     /// The HTTP listener of `port` with the most specific hostname that matches `host`.

@@ -39,6 +39,14 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The route that it is about, or a part of.
+    pub fn route(&self) -> Option<&RouteKey> {
+        match self {
+            Self::Rule { route, .. } | Self::Attachment { route, .. } => Some(route),
+            Self::Listener { .. } => None,
+        }
+    }
+
     /// Why it is left out.
     pub fn reason(&self) -> &RefusedReason {
         match self {

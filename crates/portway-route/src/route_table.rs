@@ -1,61 +1,74 @@
 //! The HTTPRoutes and GRPCRoutes of one listener.
 
-use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use portway_config::HostnamePattern;
+use portway_config::{HostnamePattern, Listener};
 
 use crate::host_table::HostTable;
 use crate::match_key::MatchKey;
-use crate::path_table::{CompiledMatch, MatchId, PathTable};
+use crate::path_table::{CompiledMatch, PathTable};
+use crate::place::{self, HostnamePlace};
 use crate::request::Request;
+use crate::router::RuleEntry;
+use crate::shadow::ByRule;
 
-/// The HTTPRoutes and GRPCRoutes of one listener.
-#[derive(Debug, Default)]
+/// The HTTPRoutes and GRPCRoutes of one listener, by hostname. What no change has touched is shared with the table before.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RouteTable {
-    /// For each hostname, which of `tables` are tried, in this order.
-    hosts: HostTable<Range<u32>>,
-    /// One for each pair of a hostname and a hostname as routes name it. These differ only at a
-    /// listener that has a narrower hostname than its routes, so most hostnames have one table.
-    tables: Box<[PathTable]>,
+    pub(crate) hosts: HostTable<Arc<HostRoutes>>,
 }
 
 impl RouteTable {
-    /// Builds the table of matches under their keys.
-    pub(crate) fn new(mut placed: Vec<(MatchKey<'_>, MatchId)>, matches: &[CompiledMatch]) -> Self {
-        placed.sort_unstable();
-        placed.dedup();
-        let mut hosts = HostTable::default();
-        let mut tables = Vec::new();
-        for host in placed.chunk_by(|(a, _), (b, _)| a.hostname == b.hostname) {
-            let start = crate::router::index(tables.len());
-            let tiers = host.chunk_by(|(a, _), (b, _)| a.route_hostname == b.route_hostname);
-            tables.extend(tiers.map(|tier| PathTable::new(tier.iter().map(|&(_, id)| id), matches)));
-            if let Some((key, _)) = host.first() {
-                // Equal hostnames stand together after sorting, so the slot is empty.
-                let _ = hosts.insert(key.hostname, start..crate::router::index(tables.len()));
-            }
-        }
-        Self { hosts, tables: tables.into() }
-    }
-
     /// The match with the highest precedence of those that `request` passes.
-    pub(crate) fn find<R: Request + ?Sized>(
-        &self,
-        matches: &[CompiledMatch],
-        request: &R,
-    ) -> Option<MatchId> {
+    pub(crate) fn find<R: Request + ?Sized>(&self, request: &R) -> Option<&Arc<CompiledMatch>> {
         self.hosts
             .find(request.host())
-            .flat_map(|tiers| self.tiers(tiers))
-            .find_map(|table| table.find(matches, request))
+            .flat_map(|routes| &routes.tables)
+            .find_map(|table| table.find(request))
     }
+}
 
-    /// The tables of a hostname, in the order in which they are tried.
-    pub(crate) fn tables(&self, hostname: &HostnamePattern) -> &[PathTable] {
-        self.hosts.get(hostname).map(|tiers| self.tiers(tiers)).unwrap_or_default()
-    }
+/// The HTTPRoutes and GRPCRoutes under one hostname of a listener.
+#[derive(Debug)]
+pub(crate) struct HostRoutes {
+    /// One for each hostname as routes name it, in the order in which they are tried. These differ only at a
+    /// listener that has a narrower hostname than its routes, so most hostnames have one table.
+    pub(crate) tables: Box<[PathTable]>,
+    /// All rules that are here.
+    pub(crate) rules: Box<[RuleEntry]>,
+    /// What is known of them, once somebody has asked.
+    pub(crate) findings: OnceLock<Box<ByRule>>,
+}
 
-    fn tiers(&self, tiers: &Range<u32>) -> &[PathTable] {
-        self.tables.get(tiers.start as usize..tiers.end as usize).unwrap_or_default()
+impl HostRoutes {
+    /// Builds the tables of rules under a hostname of a listener.
+    pub(crate) fn new(listener: &Listener, hostname: &HostnamePattern, rules: Vec<RuleEntry>) -> Self {
+        let mut placed: Vec<_> = rules.iter().flat_map(|rule| keyed(listener, hostname, rule)).collect();
+        placed.sort_unstable_by_key(|(key, it)| (*key, it.id()));
+        placed.dedup_by_key(|(key, it)| (*key, it.id()));
+        let tiers = placed.chunk_by(|(a, _), (b, _)| a.route_hostname == b.route_hostname);
+        let tables = tiers.map(|tier| PathTable::new(tier.iter().map(|(_, it)| *it))).collect();
+        Self { tables, rules: rules.into(), findings: OnceLock::new() }
     }
+}
+
+/// The matches of a rule under a hostname of a listener, with their keys.
+pub(crate) fn keyed<'a>(
+    listener: &Listener,
+    hostname: &HostnamePattern,
+    entry: &'a RuleEntry,
+) -> Vec<(MatchKey<'a>, &'a Arc<CompiledMatch>)> {
+    let mut keyed = Vec::new();
+    let rule = entry.rule();
+    let places = place::hostnames(&entry.route, listener).into_iter().filter(|it| it.hostname == hostname);
+    for HostnamePlace { hostname, route_hostname } in places {
+        for compiled in &*entry.matches {
+            let match_index = compiled.match_index as usize;
+            let Some(request_match) = rule.matches.get(match_index) else { continue };
+            let order = (rule.index, match_index);
+            let key = MatchKey::new(hostname, route_hostname, &entry.route, order, request_match);
+            keyed.push((key, compiled));
+        }
+    }
+    keyed
 }

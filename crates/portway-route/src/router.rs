@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use portway_config::{HttpRule, L4Rule, Listener, ListenerKey, ListenerProtocol, Route, Rules};
+use portway_config::{HttpRule, L4Rule, Listener, ListenerKey, ListenerProtocol, Route, RouteKey, Rules};
+use portway_shared_map::{SharedMap, SharedSlots};
 
-use crate::host_table::HostTable;
 use crate::path_table::CompiledMatch;
 use crate::port::{HostRefusal, Ports, TlsTarget};
 use crate::refused::Refused;
 use crate::request::Request;
 use crate::route_table::RouteTable;
+use crate::streams::Streams;
 
 /// Index of a listener in [`Router::listeners`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,9 +44,16 @@ pub struct RuleEntry {
     pub route: Arc<Route>,
     /// Position in the route's list of rules in the configuration.
     pub position: usize,
+    /// Its matches, compiled.
+    pub(crate) matches: Arc<[Arc<CompiledMatch>]>,
 }
 
 impl RuleEntry {
+    /// Whether nothing has happened to the rule from one router to the next.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.route, &other.route) && self.position == other.position
+    }
+
     /// The rule.
     pub fn rule(&self) -> &HttpRule {
         match &self.route.rules {
@@ -81,19 +89,30 @@ impl L4RuleEntry {
 ///
 /// Identifiers of listeners and rules belong to the router that gave them. A connection that outlives
 /// its router asks the next one for its listener by key ([`Router::listener_id`]).
-#[derive(Debug)]
+///
+/// A router that is made from an earlier one ([`Router::recompile`]) shares with it whatever no change has touched, and
+/// a rule that has not changed keeps its identifier.
+#[derive(Clone, Debug)]
 pub struct Router {
+    /// What it was compiled from.
+    pub(crate) source: Source,
     /// Sorted by key.
-    pub(crate) listeners: Box<[Arc<Listener>]>,
-    pub(crate) ports: Ports,
+    pub(crate) listeners: Arc<[Arc<Listener>]>,
+    pub(crate) ports: Arc<Ports>,
     /// For each listener.
-    pub(crate) route_tables: Box<[RouteTable]>,
-    /// For each listener, the rules of TLSRoutes by server name, or that of the TCPRoute or UDPRoute.
-    pub(crate) stream_tables: Box<[HostTable<L4RuleId>]>,
-    pub(crate) matches: Box<[CompiledMatch]>,
-    pub(crate) rules: Box<[RuleEntry]>,
-    pub(crate) l4_rules: Box<[L4RuleEntry]>,
-    pub(crate) refused: Box<[Refused]>,
+    pub(crate) route_tables: Vec<RouteTable>,
+    pub(crate) streams: Arc<Streams>,
+    /// By [`RuleId`].
+    pub(crate) rules: SharedSlots<RuleEntry>,
+    pub(crate) rules_of: SharedMap<RouteKey, Vec<RuleId>>,
+    pub(crate) refused: Arc<Vec<Refused>>,
+}
+
+/// What a router was compiled from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Source {
+    pub(crate) listeners: SharedMap<ListenerKey, Arc<Listener>>,
+    pub(crate) routes: SharedMap<RouteKey, Arc<Route>>,
 }
 
 impl Router {
@@ -117,14 +136,20 @@ impl Router {
         Some(ListenerId(index(position)))
     }
 
-    /// The rules of all HTTPRoutes and GRPCRoutes that compiled.
-    pub fn rules(&self) -> &[RuleEntry] {
+    /// The rules of all HTTPRoutes and GRPCRoutes that compiled, by [`RuleId`].
+    pub fn rules(&self) -> &SharedSlots<RuleEntry> {
         &self.rules
     }
 
     /// The rules of all TLSRoutes, TCPRoutes and UDPRoutes.
     pub fn l4_rules(&self) -> &[L4RuleEntry] {
-        &self.l4_rules
+        &self.streams.rules
+    }
+
+    /// Whether TLSRoutes, TCPRoutes and UDPRoutes are the same as in another router that this was made from, and their
+    /// rules have the same identifiers.
+    pub fn shares_l4_rules(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.streams, &other.streams)
     }
 
     /// What was refused when this was compiled.
@@ -162,7 +187,7 @@ impl Router {
     pub fn tls_target(&self, port: u16, server_name: Option<&str>) -> Option<TlsTarget> {
         let name = server_name.unwrap_or_default();
         let id = self.ports.tls(port, name)?;
-        let rule = || self.stream_tables.get(id.0 as usize)?.find(name).next().copied();
+        let rule = || self.streams.tables.get(id.0 as usize)?.find(name).next().copied();
         match self.listener(id).protocol {
             ListenerProtocol::Https(_) => Some(TlsTarget::Https(id)),
             ListenerProtocol::TlsTerminate(_) => Some(TlsTarget::Terminate(id, rule())),
@@ -174,13 +199,12 @@ impl Router {
 
     /// The rule that serves TCP or UDP listener `listener`: that of the oldest route.
     pub fn l4_rule(&self, listener: ListenerId) -> Option<L4RuleId> {
-        self.stream_tables.get(listener.0 as usize)?.find("").next().copied()
+        self.streams.tables.get(listener.0 as usize)?.find("").next().copied()
     }
 
     /// The rule that serves `request` at `listener`. None: status 404.
     pub fn route<R: Request + ?Sized>(&self, listener: ListenerId, request: &R) -> Option<RouteMatch> {
-        let id = self.route_tables.get(listener.0 as usize)?.find(&self.matches, request)?;
-        let found = self.matches.get(id.0 as usize)?;
+        let found = self.route_tables.get(listener.0 as usize)?.find(request)?;
         let prefix_len = found.path.prefix_len().map(index);
         Some(RouteMatch { rule: found.rule, match_index: found.match_index, prefix_len })
     }

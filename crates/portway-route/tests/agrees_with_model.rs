@@ -19,7 +19,7 @@ proptest! {
             prop_assert_eq!(id.map(|id| router.listener(id).key.clone()), listener.clone());
             for (id, listener) in id.into_iter().zip(listener) {
                 let found = router.route(id, request).map(|found| {
-                    let entry = &router.rules()[found.rule.0 as usize];
+                    let entry = router.rules().get(found.rule.0 as usize).unwrap();
                     (entry.route.key.clone(), entry.rule().index, found.match_index as usize)
                 });
                 prop_assert_eq!(found, model::winner(&gateway.configuration, &listener, request), "{:?}", request);

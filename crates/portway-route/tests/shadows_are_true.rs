@@ -50,7 +50,7 @@ proptest! {
         for request in all_requests() {
             let Some(id) = router.http_listener(80, &request.host) else { continue };
             let Some(found) = router.route(id, &request) else { continue };
-            let entry = &router.rules()[found.rule.0 as usize];
+            let entry = router.rules().get(found.rule.0 as usize).unwrap();
             let (route, rule) = (&entry.route, entry.rule().index);
             prop_assert!(!dead.iter().any(|it| it.route == route.key && it.rule == rule), "{:?}", request);
             let listener = &router.listener(id).key;
@@ -65,7 +65,7 @@ proptest! {
     fn of_equal_matches_under_equal_hostnames_all_but_one_rule_is_told(gateway in arbitrary::gateway()) {
         let router = gateway.compile();
         let told: BTreeSet<_> = router.shadowed().into_iter().map(|it| (it.loser.route, it.loser.rule)).collect();
-        let rules: Vec<_> = router.rules().iter().collect();
+        let rules: Vec<_> = router.rules().iter().map(|(_, entry)| entry).collect();
         for (position, a) in rules.iter().enumerate() {
             for b in &rules[..position] {
                 let same_place = a.route.attachments == b.route.attachments && a.route.hostnames == b.route.hostnames;

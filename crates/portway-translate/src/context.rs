@@ -1,9 +1,11 @@
 //! What every step of translation reads, and what it writes to.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use portway_api::core::Service;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::Configuration;
 
@@ -33,6 +35,8 @@ pub(crate) struct Context<'a> {
     pub(crate) expressions: Expressions,
     /// When the first of the certificates that matter begins or ends to be valid.
     next_change: Cell<Option<Timestamp>>,
+    /// The Services that references have led to, there or not, since somebody last asked.
+    asked: RefCell<BTreeSet<ObjectKey>>,
 }
 
 impl<'a> Context<'a> {
@@ -46,7 +50,19 @@ impl<'a> Context<'a> {
             backend_tls: BackendTlsPolicies::new(snapshot),
             expressions: Expressions::default(),
             next_change: Cell::new(None),
+            asked: RefCell::default(),
         }
+    }
+
+    /// The Service that a reference leads to. What comes of the reference depends on it from now on.
+    pub(crate) fn service(&self, key: &ObjectKey) -> Option<&'a Arc<Service>> {
+        self.asked.borrow_mut().insert(key.clone());
+        self.snapshot.services.get(key)
+    }
+
+    /// The Services that were asked for since the last call.
+    pub(crate) fn take_asked(&self) -> BTreeSet<ObjectKey> {
+        self.asked.take()
     }
 
     /// What is wrong with a certificate by the time alone, if anything is.

@@ -67,7 +67,7 @@ pub enum AddressOutcome {
 }
 
 /// Which GatewayClasses are ours.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Controllers {
     /// Each (standalone mode).
     Any,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use portway_api::core::Secret;
 use portway_api::{Object, ObjectKey, Snapshot};
 use portway_config::tls::Certificate;
-use portway_translate::{Controllers, KnownCertificates, Options, Translation, translate, translate_knowing};
+use portway_translate::{Controllers, Memory, Options, Translation, translate, translate_remembering};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 
@@ -63,8 +63,8 @@ fn certificate(translation: &Translation) -> &Arc<Certificate> {
 }
 
 /// Translates with what is known; the result is that of a translation which knows nothing.
-fn translated(snapshot: &Snapshot, known: &mut KnownCertificates) -> Translation {
-    let translation = translate_knowing(snapshot, &options(), known);
+fn translated(snapshot: &Snapshot, known: &mut Memory) -> Translation {
+    let translation = translate_remembering(snapshot, &options(), known);
     let fresh = translate(snapshot, &options());
     assert_eq!(translation.configurations, fresh.configurations);
     assert_eq!(translation.statuses, fresh.statuses);
@@ -74,7 +74,7 @@ fn translated(snapshot: &Snapshot, known: &mut KnownCertificates) -> Translation
 
 #[test]
 fn a_secret_that_stays_is_not_read_again() {
-    let mut known = KnownCertificates::default();
+    let mut known = Memory::default();
     let mut snapshot = snapshot(secret());
     let first = translated(&snapshot, &mut known);
     let second = translated(&snapshot, &mut known);
@@ -89,7 +89,7 @@ fn a_secret_that_stays_is_not_read_again() {
 
 #[test]
 fn a_secret_that_changes_is_read_again() {
-    let mut known = KnownCertificates::default();
+    let mut known = Memory::default();
     let mut snapshot = snapshot(secret());
     let first = translated(&snapshot, &mut known);
     snapshot.secrets.insert(key(), Arc::new(secret()));

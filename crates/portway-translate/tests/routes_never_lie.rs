@@ -13,7 +13,7 @@ use portway_api::core::Condition;
 use portway_api::object::ObjectRef;
 use portway_api::reference::ParentReference;
 use portway_api::route::{RouteParentStatus, RouteSpec, RouteStatus};
-use portway_api::{ObjectKey, Resource, Snapshot};
+use portway_api::{Namespaced, ObjectKey, Resource, Snapshot};
 use portway_config::filter::Filter;
 use portway_config::route::{BackendTarget, WeightedBackend};
 use portway_config::{Configuration, NamespacedName, Route, RouteKey, RouteKind, Rules};
@@ -45,7 +45,7 @@ fn is_accepted(parent: &RouteParentStatus) -> bool {
 fn expected_parents(snapshot: &Snapshot) -> BTreeMap<(RouteKind, ObjectKey), Vec<ParentReference>> {
     fn add<S: RouteSpec>(
         kind: RouteKind,
-        routes: &BTreeMap<ObjectKey, Arc<Resource<S>>>,
+        routes: &Namespaced<Resource<S>>,
         into: &mut BTreeMap<(RouteKind, ObjectKey), Vec<ParentReference>>,
     ) {
         for (key, route) in routes {
@@ -205,11 +205,7 @@ fn check_again(snapshot: &Snapshot, first: &Translation) {
     assert_eq!(first.configurations, second.configurations);
 }
 
-fn set_status<S: RouteSpec>(
-    routes: &mut BTreeMap<ObjectKey, Arc<Resource<S>>>,
-    key: &ObjectKey,
-    status: &RouteStatus,
-) {
+fn set_status<S: RouteSpec>(routes: &mut Namespaced<Resource<S>>, key: &ObjectKey, status: &RouteStatus) {
     Arc::make_mut(routes.get_mut(key).unwrap()).status = Some(status.clone());
 }
 

@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use portway_api::ObjectKey;
 use portway_api::core::{Condition, Time};
 use portway_api::listener::ListenerStatus;
 use portway_api::object::ObjectRef;
-use portway_api::{ObjectKey, Snapshot};
-use portway_config::{Configuration, ListenerKey, ListenerParent, NamespacedName, Revision, RouteKey};
+use portway_config::{
+    Configuration, ListenerKey, ListenerParent, NamespacedName, Revision, RouteKey, RouteKind,
+};
 use portway_translate::Statuses;
-use portway_translate::backend::endpoints::SERVICE_NAME_LABEL;
+use portway_translate::backend::EndpointsIndex;
 use portway_translate::reason::{ConditionType, Reason};
 use portway_xds::ResourceKey;
 use portway_xds::publisher::GatewayAcknowledgements;
@@ -50,13 +52,8 @@ pub(crate) fn standing(
 }
 
 /// The pods that are ready behind a Service, by its EndpointSlices.
-pub(crate) fn ready_pods(snapshot: &Snapshot, service: &ObjectKey) -> Vec<String> {
-    let is_of_service =
-        |labels: &BTreeMap<String, String>| labels.get(SERVICE_NAME_LABEL) == Some(&service.name);
-    let slices = snapshot.endpoint_slices.iter().filter(|(key, slice)| {
-        key.namespace == service.namespace && slice.metadata.labels.as_ref().is_some_and(is_of_service)
-    });
-    let endpoints = slices.flat_map(|(_, slice)| slice.endpoints.iter().flatten());
+pub(crate) fn ready_pods(index: &EndpointsIndex, service: &ObjectKey) -> Vec<String> {
+    let endpoints = index.slices(service).flat_map(|slice| slice.endpoints.iter().flatten());
     let ready = endpoints.filter(|it| it.conditions.as_ref().and_then(|it| it.ready) != Some(false));
     let pods: BTreeSet<_> = ready.filter_map(|it| it.target_ref.as_ref()?.name.clone()).collect();
     pods.into_iter().collect()
@@ -170,15 +167,18 @@ impl Telling<'_> {
     }
 }
 
-/// The objects whose statuses wait for the proxies of a Gateway.
-pub(crate) fn waiting(configuration: &Configuration) -> impl Iterator<Item = ObjectRef> + '_ {
-    let gateway = ObjectRef::namespaced("Gateway", &key(&configuration.gateway));
-    let sets = listener_sets(configuration).into_iter().map(|set| ObjectRef::namespaced("ListenerSet", &set));
-    let routes = configuration
-        .routes
-        .keys()
-        .map(|route| ObjectRef::namespaced(route.kind.as_str(), &key(&route.name)));
-    std::iter::once(gateway).chain(sets).chain(routes)
+/// Whether the status of an object waits for the proxies of a Gateway.
+pub(crate) fn waits(configuration: &Configuration, object: &ObjectRef) -> bool {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    let name = NamespacedName::new(namespace, object.name.as_str());
+    match object.kind.as_str() {
+        "Gateway" => configuration.gateway == name,
+        "ListenerSet" => listener_sets(configuration).contains(&key(&name)),
+        kind => {
+            let kind = RouteKind::ALL.into_iter().find(|it| it.as_str() == kind);
+            kind.is_some_and(|kind| configuration.routes.contains_key(&RouteKey { kind, name }))
+        }
+    }
 }
 
 fn listener_sets(configuration: &Configuration) -> BTreeSet<ObjectKey> {

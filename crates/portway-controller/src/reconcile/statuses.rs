@@ -1,22 +1,23 @@
 //! Statuses follow what is published, what the proxies say of it, and what others do to them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portway_api::Snapshot;
 use portway_api::object::ObjectRef;
+use portway_config::Configuration;
+use portway_translate::backend::EndpointsIndex;
 use portway_translate::{Controllers, Statuses};
 use portway_xds::Acknowledgements;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::data_plane::{Standing, Telling, key, ready_pods, standing, waiting};
+use super::data_plane::{Standing, Telling, key, ready_pods, standing, waits};
 use super::provisioning::Faults;
 use super::transition_times;
 use super::translation::{Published, now};
 use crate::limits::PATIENCE;
 use crate::provision;
-use crate::status::{StatusWriter, plan, plan_pools};
+use crate::status::{RoutePlan, StatusWriter, plan, plan_pools};
 use crate::watch::Store;
 
 /// Keeps the statuses as they should be, while this controller leads.
@@ -30,6 +31,8 @@ pub(crate) struct StatusKeeper {
     pub(crate) faults: watch::Receiver<Faults>,
     pub(crate) leads: watch::Receiver<bool>,
     pub(crate) writer: StatusWriter,
+    pub(crate) routes: RoutePlan,
+    pub(crate) index: EndpointsIndex,
 }
 
 impl StatusKeeper {
@@ -66,40 +69,52 @@ impl StatusKeeper {
         let acknowledgements = Arc::clone(&self.acknowledgements.borrow_and_update());
         let faults = self.faults.borrow_and_update().clone();
         let snapshot = self.store.snapshot();
-        let Told { statuses, held, until } = tell(&published, &snapshot, &acknowledgements, &faults);
+        self.index.follow(&snapshot);
+        let objects = Objects { snapshot: &snapshot, index: &self.index };
+        let Told { statuses, held, until } = tell(&published, objects, &acknowledgements, &faults);
+        let is_held = |object: &ObjectRef| held.iter().any(|configuration| waits(configuration, object));
         let mut patches = plan(&snapshot, &statuses, &self.controllers);
         patches.extend(plan_pools(&snapshot, now()));
-        patches.retain(|patch| !held.contains(&patch.object));
+        patches.retain(|patch| !is_held(&patch.object));
+        let routes = self.routes.follow(&snapshot, &statuses, &self.controllers);
+        patches.extend(routes.filter(|patch| !is_held(&patch.object)).cloned());
         let retry = self.writer.write(patches).await;
         until.into_iter().chain(retry).min()
     }
 }
 
-struct Told {
+struct Told<'a> {
     statuses: Statuses,
-    /// Nothing is said of these yet.
-    held: BTreeSet<ObjectRef>,
+    /// Nothing is said yet of what waits for the proxies of these.
+    held: Vec<&'a Configuration>,
     /// When patience ends.
     until: Option<Instant>,
 }
 
-fn tell(
-    published: &Published,
-    snapshot: &Snapshot,
+/// The objects as they are now.
+#[derive(Clone, Copy)]
+struct Objects<'a> {
+    snapshot: &'a Snapshot,
+    index: &'a EndpointsIndex,
+}
+
+fn tell<'a>(
+    published: &'a Published,
+    Objects { snapshot, index }: Objects<'_>,
     acknowledgements: &Acknowledgements,
     faults: &Faults,
-) -> Told {
+) -> Told<'a> {
     let mut statuses = published.translation.statuses.clone();
-    let (mut held, mut until) = (BTreeSet::new(), None);
+    let (mut held, mut until) = (Vec::new(), None);
     let patience = published.since + PATIENCE;
     for (name, configuration) in &published.configurations {
         let Some(revision) = published.revisions.get(name) else { continue };
         let acknowledgements = acknowledgements.gateways.get(name).map(|it| &**it);
         let service = provision::service_of(snapshot, &key(name));
-        let ready = service.map(|service| ready_pods(snapshot, &service)).unwrap_or_default();
+        let ready = service.map(|service| ready_pods(index, &service)).unwrap_or_default();
         let standing = standing(&ready, *revision, acknowledgements);
         if matches!(standing, Standing::Behind { .. }) && Instant::now() < patience {
-            held.extend(waiting(configuration));
+            held.push(&**configuration);
             until = Some(patience);
             continue;
         }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
-use portway_config::{Configuration, EndpointsKey, NamespacedName, Revision};
-use portway_translate::backend::EndpointsIndex;
-use portway_translate::{KnownCertificates, Options, Translation, translate_knowing};
+use portway_config::{Configuration, EndpointsKey, NamespacedName, Revision, Transport};
+use portway_translate::backend::{EndpointsIndex, IndexedEndpoints};
+use portway_translate::{Memory, Options, Translation, translate_remembering};
 use portway_xds::Publisher;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep};
 
-use super::data_plane::key;
 use crate::address::Decision;
 use crate::limits::BURST;
 use crate::provision::naming;
@@ -52,7 +51,7 @@ struct Done {
     snapshot: Snapshot,
     translation: Translation,
     /// For the next.
-    known: KnownCertificates,
+    memory: Memory,
     decisions: Decisions,
     /// Services whose endpoints have changed since it began.
     overtaken: BTreeSet<ObjectKey>,
@@ -60,7 +59,7 @@ struct Done {
 
 /// A translation under way.
 struct Running {
-    task: JoinHandle<(Snapshot, Translation, KnownCertificates)>,
+    task: JoinHandle<(Snapshot, Translation, Memory)>,
     decisions: Decisions,
     /// Services whose endpoints have changed since it began.
     overtaken: BTreeSet<ObjectKey>,
@@ -73,8 +72,9 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
         changes.mark_changed();
         let mut running: Option<Running> = None;
         let mut is_due = false;
-        // One translation runs at a time, and hands them to the next.
-        let mut known = KnownCertificates::default();
+        let mut index = EndpointsIndex::default();
+        // One translation runs at a time, and hands it to the next.
+        let mut memory = Memory::default();
         loop {
             tokio::select! {
                 changed = changes.changed() => {
@@ -83,7 +83,8 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                     if running.is_none() { sleep(BURST).await }
                     changes.mark_unchanged();
                     if let Some((snapshot, dirt)) = self.store.take() {
-                        self.publish_endpoints(&snapshot, &dirt);
+                        index.follow(&snapshot);
+                        self.publish_endpoints(&snapshot, &index, &dirt);
                         let touched = dirt.endpoints.clone();
                         if let Some(running) = &mut running {
                             running.overtaken.extend(dirt.endpoints);
@@ -96,35 +97,37 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                 }
                 done = finished(&mut running) => {
                     if let Some(mut done) = done {
-                        known = std::mem::take(&mut done.known);
-                        self.publish(done);
+                        memory = std::mem::take(&mut done.memory);
+                        self.publish(done, &mut index);
                     }
                     running = None;
                 }
             }
             if is_due && running.is_none() {
                 is_due = false;
-                running = Some(self.begin(std::mem::take(&mut known)));
+                running = Some(self.begin(std::mem::take(&mut memory)));
             }
         }
     }
 
-    fn begin(&self, mut known: KnownCertificates) -> Running {
+    fn begin(&self, mut memory: Memory) -> Running {
         let snapshot = self.store.snapshot();
         let (options, decisions) = (self.options)(&snapshot, now());
         let task = spawn_blocking(move || {
-            let translation = translate_knowing(&snapshot, &options, &mut known);
-            (snapshot, translation, known)
+            let translation = translate_remembering(&snapshot, &options, &mut memory);
+            (snapshot, translation, memory)
         });
         Running { task, decisions, overtaken: BTreeSet::new() }
     }
 
-    fn publish(&self, done: Done) {
+    fn publish(&self, done: Done, index: &mut EndpointsIndex) {
         let Done { snapshot, mut translation, decisions, overtaken, .. } = done;
         let mut configurations = BTreeMap::new();
         for mut configuration in std::mem::take(&mut translation.configurations).into_values() {
             if !overtaken.is_empty() {
-                renew_endpoints(&mut configuration, &self.store.snapshot(), &overtaken);
+                let snapshot = self.store.snapshot();
+                index.follow(&snapshot);
+                renew_endpoints(&mut configuration, index.of(&snapshot), &overtaken);
             }
             configurations.insert(configuration.gateway.clone(), Arc::new(configuration));
         }
@@ -138,21 +141,15 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
     }
 
     /// The short path.
-    fn publish_endpoints(&self, snapshot: &Snapshot, dirt: &Dirt) {
+    fn publish_endpoints(&self, snapshot: &Snapshot, index: &EndpointsIndex, dirt: &Dirt) {
         if dirt.endpoints.is_empty() {
             return;
         }
         let Some(published) = self.published.borrow().clone() else { return };
-        let small = part(snapshot, &dirt.endpoints);
-        let index = EndpointsIndex::new(&small);
-        let keys: BTreeSet<&EndpointsKey> = published
-            .configurations
-            .values()
-            .flat_map(|it| it.endpoints.keys())
-            .filter(|it| dirt.endpoints.contains(&key(&it.service)))
-            .collect();
+        let keys: BTreeSet<EndpointsKey> =
+            published.configurations.values().flat_map(|it| in_use(it, &dirt.endpoints)).collect();
         for key in keys {
-            self.publisher.publish_endpoints(&Arc::new(index.endpoints(key)));
+            self.publisher.publish_endpoints(&Arc::new(index.of(snapshot).endpoints(&key)));
         }
     }
 }
@@ -163,30 +160,27 @@ fn serves_gateways(snapshot: &Snapshot, services: &BTreeSet<ObjectKey>) -> bool 
     services.iter().filter_map(labels).any(|labels| labels.contains_key(naming::GATEWAY_NAME))
 }
 
-/// What of a snapshot the endpoints of some Services depend on.
-fn part(snapshot: &Snapshot, services: &BTreeSet<ObjectKey>) -> Snapshot {
-    let mut part = Snapshot::default();
-    for service in services {
-        if let Some(object) = snapshot.services.get(service) {
-            part.services.insert(service.clone(), Arc::clone(object));
-        }
-    }
-    for (key, slice) in &snapshot.endpoint_slices {
-        if crate::watch::service_of(slice).is_some_and(|service| services.contains(&service)) {
-            part.endpoint_slices.insert(key.clone(), Arc::clone(slice));
-        }
-    }
-    part
+/// The keys of endpoints that a configuration has of some Services.
+fn in_use(configuration: &Configuration, services: &BTreeSet<ObjectKey>) -> Vec<EndpointsKey> {
+    let of_service = |service: &ObjectKey| {
+        let name = NamespacedName::new(service.namespace.as_str(), service.name.as_str());
+        // The first that there could be.
+        let start = EndpointsKey { service: name.clone(), port: 0, transport: Transport::Tcp };
+        let keys = configuration.endpoints.range_from(&start).map(|(key, _)| key);
+        keys.take_while(|key| key.service == name).cloned().collect::<Vec<_>>()
+    };
+    services.iter().flat_map(of_service).collect()
 }
 
 /// Puts newer endpoints into a configuration: it was made before they changed.
-fn renew_endpoints(configuration: &mut Configuration, snapshot: &Snapshot, services: &BTreeSet<ObjectKey>) {
-    let small = part(snapshot, services);
-    let index = EndpointsIndex::new(&small);
-    for (name, endpoints) in &mut configuration.endpoints {
-        if services.contains(&key(&name.service)) {
-            *endpoints = Arc::new(index.endpoints(name));
-        }
+fn renew_endpoints(
+    configuration: &mut Configuration,
+    index: IndexedEndpoints<'_>,
+    services: &BTreeSet<ObjectKey>,
+) {
+    for key in in_use(configuration, services) {
+        let endpoints = Arc::new(index.endpoints(&key));
+        configuration.endpoints.insert(key, endpoints);
     }
 }
 
@@ -194,9 +188,9 @@ fn renew_endpoints(configuration: &mut Configuration, snapshot: &Snapshot, servi
 async fn finished(running: &mut Option<Running>) -> Option<Done> {
     let Some(Running { task, decisions, overtaken }) = running else { return std::future::pending().await };
     match task.await {
-        Ok((snapshot, translation, known)) => {
+        Ok((snapshot, translation, memory)) => {
             let (decisions, overtaken) = (std::mem::take(decisions), std::mem::take(overtaken));
-            Some(Done { snapshot, translation, known, decisions, overtaken })
+            Some(Done { snapshot, translation, memory, decisions, overtaken })
         }
         Err(error) => {
             // A defect of ours. What was published before serves on.

@@ -6,8 +6,10 @@
 mod merge;
 mod plan;
 mod pools;
+mod routes;
 mod write;
 
 pub use self::plan::{StatusPatch, plan};
 pub use self::pools::plan_pools;
+pub use self::routes::RoutePlan;
 pub use self::write::{FIELD_MANAGER, StatusWriter};

@@ -1,17 +1,12 @@
 //! Which statuses are to be written.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use portway_api::backend_tls_policy::PolicyStatus;
 use portway_api::core::Condition;
 use portway_api::gateway::GatewayStatus;
 use portway_api::gateway_class::GatewayClassStatus;
 use portway_api::listener_set::ListenerSetStatus;
 use portway_api::object::ObjectRef;
-use portway_api::route::RouteStatus;
-use portway_api::{ObjectKey, Resource, Snapshot, Spec};
-use portway_config::RouteKind;
+use portway_api::{Resource, Snapshot, Spec};
 use portway_translate::{Controllers, Statuses};
 use serde_json::{Value, json};
 
@@ -31,7 +26,7 @@ pub struct StatusPatch {
     pub status: Value,
 }
 
-/// Which statuses differ from what the objects carry.
+/// Which statuses differ from what the objects carry. For those of routes there is [`RoutePlan`](super::RoutePlan).
 pub fn plan(snapshot: &Snapshot, statuses: &Statuses, controllers: &Controllers) -> Vec<StatusPatch> {
     let mut patches = Vec::new();
     for (name, status) in &statuses.gateway_classes {
@@ -53,12 +48,6 @@ pub fn plan(snapshot: &Snapshot, statuses: &Statuses, controllers: &Controllers)
         }
     }
     let is_ours = |name: &str| controllers.include(name);
-    let routes = Routes { statuses, is_ours: &is_ours };
-    routes.plan(RouteKind::Http, &snapshot.http_routes, &mut patches);
-    routes.plan(RouteKind::Grpc, &snapshot.grpc_routes, &mut patches);
-    routes.plan(RouteKind::Tls, &snapshot.tls_routes, &mut patches);
-    routes.plan(RouteKind::Tcp, &snapshot.tcp_routes, &mut patches);
-    routes.plan(RouteKind::Udp, &snapshot.udp_routes, &mut patches);
     for (key, policy) in &snapshot.backend_tls_policies {
         let current = policy.status.as_ref().map(|it| it.ancestors.as_slice()).unwrap_or_default();
         let ours =
@@ -70,30 +59,6 @@ pub fn plan(snapshot: &Snapshot, statuses: &Statuses, controllers: &Controllers)
     patches
 }
 
-struct Routes<'a> {
-    statuses: &'a Statuses,
-    is_ours: &'a dyn Fn(&str) -> bool,
-}
-
-impl Routes<'_> {
-    /// Routes of one kind. All of them are looked at: one that has left us must not keep what we said of it.
-    fn plan<S: Spec<Status = RouteStatus>>(
-        &self,
-        kind: RouteKind,
-        routes: &BTreeMap<ObjectKey, Arc<Resource<S>>>,
-        patches: &mut Vec<StatusPatch>,
-    ) {
-        for (key, route) in routes {
-            let current = route.status.as_ref().map(|it| it.parents.as_slice()).unwrap_or_default();
-            let ours = self.statuses.routes.get(&(kind, key.clone()));
-            let ours = ours.map(|it| it.parents.as_slice()).unwrap_or_default();
-            if let Some(parents) = merge(current, ours, self.is_ours) {
-                patches.push(replaced(route, RouteStatus { parents }));
-            }
-        }
-    }
-}
-
 /// A write that leaves others' conditions alone by itself: lists with keys (`x-kubernetes-list-type: map`).
 fn applied<S: Spec>(name: ObjectRef, object: &Resource<S>, status: &S::Status) -> StatusPatch {
     let resource_version = object.metadata.resource_version.clone();
@@ -101,7 +66,7 @@ fn applied<S: Spec>(name: ObjectRef, object: &Resource<S>, status: &S::Status) -
 }
 
 /// A write of a list that others have entries in.
-fn replaced<S: Spec>(object: &Resource<S>, status: S::Status) -> StatusPatch {
+pub(super) fn replaced<S: Spec>(object: &Resource<S>, status: S::Status) -> StatusPatch {
     StatusPatch {
         object: ObjectRef::of(object),
         resource_version: object.metadata.resource_version.clone(),

@@ -130,7 +130,7 @@ impl Exchange {
     }
 
     pub(super) fn compiled_rule(&self) -> Option<&CompiledRule> {
-        self.gateway()?.rules.get(self.rule.get()?.0 as usize)
+        self.gateway()?.rules.get(self.rule.get()?.0 as usize).map(|rule| &**rule)
     }
 
     pub(super) fn compiled_backend(&self) -> Option<&CompiledBackend> {

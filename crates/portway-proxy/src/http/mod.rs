@@ -39,7 +39,8 @@ use portway_config::{ListenerKey, NamespacedName};
 pub use self::body::RequestBody;
 pub use self::filter::listener::{ListenerFilters, compile_listener_filters};
 pub use self::normalise::{BadPath, canonical_path};
-pub use self::rule::{CompiledRule, compile_rules};
+pub use self::rule::CompiledRule;
+pub(crate) use self::rule::compile_rule;
 pub use self::server::serve;
 
 /// What is known of a connection before its first request.

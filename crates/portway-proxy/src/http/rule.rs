@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use portway_config::BackendKey;
 use portway_config::route::{BackendTarget, FaultReason, HttpRule, WeightedBackend};
-use portway_config::{BackendKey, Configuration};
-use portway_route::Router;
+use portway_route::RuleEntry;
 
 use super::filter::Filters;
 use super::random;
@@ -37,20 +37,12 @@ pub(super) struct CompiledBackend {
     pub(super) filters: Filters,
 }
 
-/// Compiles the rules of a router, in its order. A rule that cannot be compiled refuses its requests;
-/// the others are served.
-pub fn compile_rules(
-    _configuration: &Configuration,
-    router: &Router,
-    backends: &Backends,
-) -> Vec<CompiledRule> {
-    let compile = |entry: &portway_route::RuleEntry| {
-        CompiledRule::compile(entry.rule(), backends).unwrap_or_else(|invalid| {
-            tracing::warn!(route = %entry.route.key, rule = entry.rule().index, %invalid, "the rule refuses all requests");
-            CompiledRule::refuse(FaultReason::InvalidFilter)
-        })
-    };
-    router.rules().iter().map(compile).collect()
+/// Compiles a rule. One that cannot be compiled refuses its requests.
+pub(crate) fn compile_rule(entry: &RuleEntry, backends: &Backends) -> CompiledRule {
+    CompiledRule::compile(entry.rule(), backends).unwrap_or_else(|invalid| {
+        tracing::warn!(route = %entry.route.key, rule = entry.rule().index, %invalid, "the rule refuses all requests");
+        CompiledRule::refuse(FaultReason::InvalidFilter)
+    })
 }
 
 impl CompiledRule {

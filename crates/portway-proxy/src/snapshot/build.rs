@@ -1,13 +1,12 @@
 //! Building the snapshot of a Gateway.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use portway_config::{Configuration, RouteKey};
+use portway_config::Configuration;
 use portway_route::Router;
 
+use super::rules::{CompiledRules, compile_rules};
 use super::{Binding, GatewaySnapshot, Ports};
-use crate::connection::Split;
 use crate::http;
 use crate::tls::{CertifiedKeys, ListenerTls, TlsRefused};
 use crate::upstream::Backends;
@@ -25,7 +24,7 @@ pub enum Refused {
 
 impl GatewaySnapshot {
     /// Compiles a configuration. What stays the same as in `previous`, the Gateway's snapshot that is served
-    /// now, is shared with it: TLS sessions and upstream connections live on.
+    /// now, is shared with it: TLS sessions and upstream connections live on, and the work is that of what is different.
     ///
     /// A resource that cannot be compiled is left out and reported; all others are served.
     pub fn build(
@@ -33,12 +32,17 @@ impl GatewaySnapshot {
         bindings: Vec<Binding>,
         previous: Option<&Self>,
     ) -> (Self, Vec<Refused>) {
-        let (router, refused) = Router::compile(&configuration);
-        let mut refused: Vec<_> = refused.into_iter().map(Refused::Routing).collect();
-        let backends = Backends::compile(&configuration, previous.map(|previous| &previous.backends));
-        let rules = http::compile_rules(&configuration, &router, &backends);
+        let router = match previous {
+            Some(previous) => previous.router.recompile(&configuration),
+            None => Router::compile(&configuration).0,
+        };
+        let mut refused: Vec<_> = router.refused().iter().cloned().map(Refused::Routing).collect();
+        let backends = match previous {
+            Some(previous) => previous.backends.recompile(&previous.configuration, &configuration),
+            None => Backends::compile(&configuration, None),
+        };
+        let CompiledRules { http: rules, l4: l4_rules, uses } = compile_rules(&router, &backends, previous);
         let listener_filters = http::compile_listener_filters(&router, &backends);
-        let l4_rules = l4_rules(&router, &backends, previous);
         let mut keys = CertifiedKeys::default();
         let tls = tls(&router, &configuration, &mut keys, previous, &mut refused);
         let ports = Ports::of(router.listeners());
@@ -52,23 +56,11 @@ impl GatewaySnapshot {
             bindings,
             ports,
             l4_rules,
+            uses,
             keys,
         };
         (snapshot, refused)
     }
-}
-
-fn l4_rules(router: &Router, backends: &Backends, previous: Option<&GatewaySnapshot>) -> Vec<Split> {
-    let mut before = HashMap::<(&RouteKey, usize), &Split>::new();
-    if let Some(previous) = previous {
-        let rules = previous.router.l4_rules().iter().zip(&previous.l4_rules);
-        before.extend(rules.map(|(entry, split)| ((&entry.route.key, entry.rule().index), split)));
-    }
-    let compile = |entry: &portway_route::L4RuleEntry| {
-        let rule = entry.rule();
-        Split::new(&rule.backends, backends, before.get(&(&entry.route.key, rule.index)).copied())
-    };
-    router.l4_rules().iter().map(compile).collect()
 }
 
 fn tls(

@@ -1,21 +1,21 @@
 //! The backends of a Gateway, compiled.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use portway_config::backend::{BackendTls, EndpointState};
 use portway_config::key::BackendProtocol;
 use portway_config::{BackendKey, Configuration, EndpointAddress, Endpoints};
+use portway_shared_map::{SharedMap, SharedSlots};
 
 use super::pin::Pin;
 use super::tls::{ClientTls, TlsRefused};
 
 /// The backends of one Gateway, with their endpoints and TLS settings, compiled.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Backends {
-    ids: HashMap<BackendKey, BackendId>,
-    list: Vec<Arc<Backend>>,
+    pub(crate) ids: SharedMap<BackendKey, BackendId>,
+    list: SharedSlots<Arc<Backend>>,
 }
 
 /// Index of a backend in [`Backends`].
@@ -60,26 +60,71 @@ fn next() -> u64 {
 }
 
 impl Backends {
-    /// Compiles the backends of a configuration. What stays the same as in `previous` is shared with it.
+    /// Compiles the backends of a configuration. What stays the same as in `previous` is shared with it, and a backend
+    /// that was there keeps its index.
     pub fn compile(configuration: &Configuration, previous: Option<&Self>) -> Self {
-        let mut backends = Self::default();
+        let mut backends = previous.cloned().unwrap_or_default();
+        let gone = backends.ids.keys().filter(|key| !configuration.backends.contains_key(*key));
+        for key in gone.cloned().collect::<Vec<_>>() {
+            backends.remove(&key);
+        }
         for (key, source) in &configuration.backends {
-            let source = Source {
-                tls: source.tls.clone(),
-                endpoints: configuration.endpoints.get(&key.endpoints).cloned(),
-            };
-            let old = previous.and_then(|previous| Some(previous.get(previous.id(key)?)?.clone()));
-            // Certificates may change without their keys changing, so TLS is always compiled anew
-            // and compared by what it was compiled from.
-            let backend = match old {
-                Some(old) if old.is_from(&source) && !old.tls.is_tls() => old,
-                old => Arc::new(Backend::compile(key.clone(), source, configuration, old.as_deref())),
-            };
-            // There are fewer than 2^32 backends: each takes more than one byte of memory.
-            backends.ids.insert(key.clone(), BackendId(backends.list.len() as u32));
-            backends.list.push(backend);
+            backends.put(key, source, configuration);
         }
         backends
+    }
+
+    /// The same, given the configuration that this was compiled from: looks at no more than what is different.
+    pub(crate) fn recompile(&self, before: &Configuration, after: &Configuration) -> Self {
+        // Any TLS settings may be made of them.
+        let is_material_same = before.certificates.replaced(&after.certificates).next().is_none()
+            && before.trust_bundles.replaced(&after.trust_bundles).next().is_none();
+        if !is_material_same {
+            return Self::compile(after, Some(self));
+        }
+        let mut backends = self.clone();
+        for it in before.backends.replaced(&after.backends) {
+            match it.after {
+                Some(source) => backends.put(it.key, source, after),
+                None => backends.remove(it.key),
+            }
+        }
+        for it in before.endpoints.replaced(&after.endpoints) {
+            for protocol in BackendProtocol::ALL {
+                let key = BackendKey { endpoints: it.key.clone(), protocol };
+                if let Some(source) = after.backends.get(&key) {
+                    backends.put(&key, source, after);
+                }
+            }
+        }
+        backends
+    }
+
+    fn put(&mut self, key: &BackendKey, source: &portway_config::Backend, configuration: &Configuration) {
+        let source = Source {
+            tls: source.tls.clone(),
+            endpoints: configuration.endpoints.get(&key.endpoints).cloned(),
+        };
+        let id = self.id(key);
+        let old = id.and_then(|id| self.get(id)).cloned();
+        // Certificates may change without their keys changing, so TLS is always compiled anew
+        // and compared by what it was compiled from.
+        let backend = match old {
+            Some(old) if old.is_from(&source) && !old.tls.is_tls() => return,
+            old => Arc::new(Backend::compile(key.clone(), source, configuration, old.as_deref())),
+        };
+        match id {
+            Some(id) => self.list.set(id.0, Some(backend)),
+            None => {
+                self.ids.insert(key.clone(), BackendId(self.list.insert(backend)));
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &BackendKey) {
+        if let Some(id) = self.ids.remove(key) {
+            self.list.remove(id.0);
+        }
     }
 
     /// The backend with this key.

@@ -32,8 +32,10 @@ pub(super) type Verdict<'a> = Result<Ranked<'a>, Box<Loss>>;
 impl<'a, R: Request + ?Sized> Rivals<'a, R> {
     /// All matches and what became of them, in the order of the configuration.
     pub(super) fn judge(&self) -> Vec<(Candidate, Verdict<'a>)> {
-        let http = self.router.matches.iter().filter_map(|compiled| {
-            let entry = self.router.rules().get(compiled.rule.0 as usize)?;
+        let mut rules: Vec<_> = self.router.rules().iter().map(|(_, entry)| entry).collect();
+        rules.sort_by(|a, b| (&a.route.key, a.position).cmp(&(&b.route.key, b.position)));
+        let matches = rules.into_iter().flat_map(|entry| entry.matches.iter().map(move |it| (entry, it)));
+        let http = matches.filter_map(|(entry, compiled)| {
             let (rule, match_index) = (entry.rule(), compiled.match_index as usize);
             let verdict = self.verdict(entry, rule, compiled, rule.matches.get(match_index)?);
             Some((Candidate::of_http(&entry.route, rule, Some(match_index)), verdict))

@@ -96,7 +96,8 @@ mod tests {
     fn covers(wide: RequestMatch, narrow: RequestMatch) -> bool {
         let route = http_route("r").rule([wide, narrow]);
         let router = Gateway::new().http("http", 80, "").route(route).compile();
-        super::covers(&router.matches[0], &router.matches[1])
+        let matches = &router.rules().get(0).unwrap().matches;
+        super::covers(&matches[0], &matches[1])
     }
 
     #[test]

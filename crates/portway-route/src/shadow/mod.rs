@@ -7,19 +7,17 @@
 
 mod cover;
 mod entry;
+mod findings;
 mod rivals;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use portway_config::{HostnamePattern, ListenerKey};
 use serde::Serialize;
 
-use self::entry::Entry;
-use self::rivals::Group;
+pub(crate) use self::findings::ByRule;
 use crate::candidate::Candidate;
 use crate::criterion::Criterion;
-use crate::router::Router;
 use crate::wording::Listed;
 
 /// A rule that loses requests to another rule that it could never win.
@@ -80,14 +78,6 @@ pub struct IsolatedPlace {
     pub owner: ListenerKey,
 }
 
-/// What is known of one rule.
-#[derive(Default)]
-struct Findings {
-    live: bool,
-    lost: BTreeMap<Candidate, (Criterion, Vec<ShadowedMatch>)>,
-    isolated: Vec<IsolatedPlace>,
-}
-
 /// All rules that do not serve what they seem to, in the order of their routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Unserved {
@@ -96,90 +86,6 @@ pub struct Unserved {
     /// Rules that never serve because, at each listener that they are attached to, another listener of the port
     /// owns their hostnames.
     pub isolated: Vec<Isolated>,
-}
-
-impl Router {
-    /// All rules that do not serve what they seem to. Takes time nearly linear in the number of matches.
-    pub fn unserved(&self) -> Unserved {
-        let mut unserved = Unserved::default();
-        for (rule, findings) in self.findings() {
-            if !findings.live && findings.lost.is_empty() {
-                unserved.isolated.push(Isolated { rule, places: findings.isolated });
-                continue;
-            }
-            let extent = if findings.live { Extent::Partly } else { Extent::Whole };
-            let lost = findings.lost.into_iter().map(|(winner, (criterion, matches))| Shadowed {
-                loser: rule.clone(),
-                winner,
-                criterion,
-                extent,
-                matches,
-            });
-            unserved.shadowed.extend(lost);
-        }
-        unserved
-    }
-
-    /// [`Self::unserved`] without the rules that other listeners isolate.
-    pub fn shadowed(&self) -> Vec<Shadowed> {
-        self.unserved().shadowed
-    }
-
-    /// The rules of [`Self::unserved`] that other listeners isolate.
-    pub fn isolated(&self) -> Vec<Isolated> {
-        self.unserved().isolated
-    }
-
-    fn findings(&self) -> BTreeMap<Candidate, Findings> {
-        let mut findings = BTreeMap::<Candidate, Findings>::new();
-        let listeners = self.listeners().iter().zip(entry::by_listener(self));
-        for ((listener, entries), table) in listeners.zip(&self.route_tables) {
-            for entries in entries.chunk_by(|a, b| a.ranked.key.hostname == b.ranked.key.hostname) {
-                let Some(first) = entries.first() else { continue };
-                let hostname = first.ranked.key.hostname;
-                let owner = entry::owner(self, listener, hostname).map(|id| &self.listener(id).key);
-                let group = Group::new(entries, table.tables(hostname));
-                for (position, entry) in entries.iter().enumerate() {
-                    let findings = findings.entry(entry.rule.clone()).or_default();
-                    match owner.filter(|owner| **owner != listener.key) {
-                        Some(owner) => findings.isolate(&listener.key, hostname, owner),
-                        None => findings.add(&listener.key, entry, group.taker(position)),
-                    }
-                }
-            }
-        }
-        findings
-    }
-}
-
-impl Findings {
-    fn isolate(&mut self, listener: &ListenerKey, hostname: &HostnamePattern, owner: &ListenerKey) {
-        let (listener, hostname, owner) = (listener.clone(), hostname.clone(), owner.clone());
-        let place = IsolatedPlace { listener, hostname, owner };
-        // A rule of many matches has one place.
-        if self.isolated.last() != Some(&place) {
-            self.isolated.push(place);
-        }
-    }
-
-    fn add(&mut self, listener: &ListenerKey, entry: &Entry<'_>, taker: Option<&Entry<'_>>) {
-        let Some(taker) = taker else {
-            self.live = true;
-            return;
-        };
-        // What a rule loses to itself, it does not lose: that it lives or not shows at the match that takes it.
-        if taker.rule == entry.rule {
-            return;
-        }
-        let Some(criterion) = Criterion::between(&entry.ranked, &taker.ranked) else { return };
-        let (_, matches) = self.lost.entry(taker.rule.clone()).or_insert_with(|| (criterion, Vec::new()));
-        matches.push(ShadowedMatch {
-            listener: listener.clone(),
-            hostname: entry.ranked.key.hostname.clone(),
-            match_index: entry.match_index(),
-            winner_match: taker.match_index(),
-        });
-    }
 }
 
 impl fmt::Display for Shadowed {

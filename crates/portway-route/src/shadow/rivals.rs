@@ -26,8 +26,8 @@ impl<'a> Group<'a> {
         let mut positions = AHashMap::new();
         let mut first = AHashMap::new();
         for (position, entry) in entries.iter().enumerate() {
-            if let (Some((id, _)), Some(request_match)) = (entry.compiled, entry.ranked.request_match) {
-                positions.insert(id, position);
+            if let (Some(compiled), Some(request_match)) = (entry.compiled, entry.ranked.request_match) {
+                positions.insert(compiled.id(), position);
                 first.entry(canonical(request_match)).or_insert(position);
             }
         }
@@ -38,7 +38,7 @@ impl<'a> Group<'a> {
     /// rule if there is any.
     pub(super) fn taker(&self, position: usize) -> Option<&'a Entry<'a>> {
         let entry = self.entries.get(position)?;
-        let Some((_, compiled)) = entry.compiled else {
+        let Some(compiled) = entry.compiled else {
             // Rules of TLSRoutes, TCPRoutes and UDPRoutes take all.
             return self.entries.first().filter(|_| position > 0);
         };
@@ -64,9 +64,9 @@ impl<'a> Group<'a> {
             .tables
             .iter()
             .flat_map(move |table| table.candidates(&probe).take(MOST_RIVALS).collect::<Vec<_>>());
-        near.filter_map(|id| self.positions.get(&id).copied()).filter(|&position| {
+        near.filter_map(|it| self.positions.get(&it.id()).copied()).filter(|&position| {
             let wide = self.entries.get(position).and_then(|it| it.compiled);
-            wide.is_some_and(|(_, wide)| cover::covers(wide, narrow))
+            wide.is_some_and(|wide| cover::covers(wide, narrow))
         })
     }
 }

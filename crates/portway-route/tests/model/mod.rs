@@ -41,7 +41,7 @@ pub fn http_listener(configuration: &Configuration, port: u16, host: &str) -> Op
 /// The match that serves a request at a listener.
 pub fn winner(configuration: &Configuration, listener: &ListenerKey, request: &Message) -> Option<Found> {
     let mut best = None;
-    let listener = &configuration.listeners[listener];
+    let listener = configuration.listeners.get(listener)?;
     for route in configuration.routes.values() {
         let Some(hostnames) = hostnames(route, listener, &request.host) else { continue };
         let Rules::Http(rules) = &route.rules else { continue };

@@ -11,76 +11,122 @@ use portway_config::Configuration;
 use portway_config::backend::{Backend, BackendTls, BackendTlsSettings, Endpoints};
 use portway_config::key::{BackendKey, BackendProtocol, EndpointsKey, Transport};
 use portway_config::route::{Fault, FaultReason};
+use portway_config::uses;
 
 use super::claims;
-use super::endpoints::EndpointsIndex;
+use super::memory::BackendMemory;
 use super::policy_status::{MAX_ANCESTORS, ancestor_status};
 use super::service;
-use super::uses;
 use crate::context::{Context, Output};
 use crate::finding::{Finding, FindingCode, Severity};
-use crate::listener::{GatewayView, Protocol};
+use crate::listener::GatewayView;
 use crate::route::reference_to_gateway;
 
-/// Fills the configurations of one translation.
-#[derive(Debug)]
+/// Fills the configurations of one translation, from what is remembered and what is new.
 pub(crate) struct Assembly<'c, 'a> {
     context: &'c Context<'a>,
-    index: EndpointsIndex<'a>,
-    /// Endpoints of all Gateways: what several use is shared.
-    endpoints: BTreeMap<EndpointsKey, Arc<Endpoints>>,
+    memory: &'c mut BackendMemory,
     ancestors: BTreeMap<ObjectKey, Vec<PolicyAncestorStatus>>,
     findings: Vec<Finding>,
 }
 
 impl<'c, 'a> Assembly<'c, 'a> {
     /// Before the first Gateway.
-    pub(crate) fn new(context: &'c Context<'a>) -> Self {
-        Self {
-            context,
-            index: EndpointsIndex::new(context.snapshot),
-            endpoints: BTreeMap::new(),
-            ancestors: BTreeMap::new(),
-            findings: Vec::new(),
+    pub(crate) fn new(context: &'c Context<'a>, memory: &'c mut BackendMemory) -> Self {
+        let mut assembly = Self { context, memory, ancestors: BTreeMap::new(), findings: Vec::new() };
+        assembly.renew_endpoints();
+        assembly
+    }
+
+    /// Brings endpoints up to date that may be others now.
+    fn renew_endpoints(&mut self) {
+        for service in std::mem::take(&mut self.memory.stale) {
+            for key in self.memory.of_service(&service) {
+                let endpoints = self.find_endpoints(&key);
+                for gateway in self.memory.gateways.values_mut() {
+                    if gateway.endpoints.get(&key).is_some_and(|before| !Arc::ptr_eq(before, &endpoints)) {
+                        gateway.endpoints.insert(key.clone(), Arc::clone(&endpoints));
+                    }
+                }
+            }
         }
     }
 
     /// Adds what the routes and listeners of a Gateway use to its configuration.
     pub(crate) fn add(&mut self, gateway: &GatewayView<'_>, configuration: &mut Configuration) {
-        let keys = in_use(gateway, configuration);
-        let without_room = self.add_ancestors(gateway, &keys);
-        for (key, is_spoken_to) in keys {
-            let endpoints = self.endpoints_of(&key.endpoints);
-            configuration.endpoints.insert(key.endpoints.clone(), endpoints);
+        // Taken out while it is worked on, as endpoints are of all Gateways.
+        let mut own = self.memory.gateways.remove(&gateway.key).unwrap_or_default();
+        let of_listeners = of_listeners(gateway);
+        own.touched.extend(own.of_listeners.symmetric_difference(&of_listeners).cloned());
+        own.of_listeners = of_listeners;
+        // What a policy is for depends on more than its uses.
+        let claimed: BTreeSet<_> =
+            self.context.backend_tls.services().flat_map(|service| own.of_service(service)).collect();
+        let spoken_to: Vec<_> = claimed.iter().filter(|key| own.in_use(key) == Some(true)).collect();
+        let without_room = self.add_ancestors(gateway, &spoken_to);
+        own.touched.extend(claimed);
+        for key in std::mem::take(&mut own.touched) {
+            let Some(is_spoken_to) = own.in_use(&key) else {
+                own.backends.remove(&key);
+                if !own.uses_endpoints(&key.endpoints) {
+                    own.endpoints.remove(&key.endpoints);
+                    self.memory.left.insert(key.endpoints);
+                }
+                continue;
+            };
             let tls = if is_spoken_to {
                 self.tls(&key, gateway, &without_room, configuration)
             } else {
                 BackendTls::Plain
             };
-            configuration.backends.insert(key.clone(), Arc::new(Backend { key, tls }));
+            if !own.backends.get(&key).is_some_and(|before| before.tls == tls) {
+                own.backends.insert(key.clone(), Arc::new(Backend { key: key.clone(), tls }));
+            }
+            if !own.endpoints.contains_key(&key.endpoints) {
+                let known = self.memory.endpoints.get(&key.endpoints).cloned();
+                let endpoints = known.unwrap_or_else(|| self.find_endpoints(&key.endpoints));
+                own.endpoints.insert(key.endpoints, endpoints);
+            }
         }
+        configuration.backends = own.backends.clone();
+        configuration.endpoints = own.endpoints.clone();
+        self.memory.gateways.insert(gateway.key.clone(), own);
     }
 
     /// Writes the statuses of policies, and what is worth telling.
     pub(crate) fn finish(mut self, out: &mut Output) {
+        self.forget_unused();
         for (key, policy) in &self.context.snapshot.backend_tls_policies {
             self.find_in_policy(key, policy);
         }
         for (key, ancestors) in self.ancestors {
             out.statuses.backend_tls_policies.entry(key).or_default().ancestors = ancestors;
         }
+        out.findings.extend(self.memory.absent.values().cloned());
         out.findings.append(&mut self.findings);
     }
 
-    fn endpoints_of(&mut self, key: &EndpointsKey) -> Arc<Endpoints> {
-        if let Some(known) = self.endpoints.get(key) {
-            return Arc::clone(known);
+    fn forget_unused(&mut self) {
+        let memory = &mut *self.memory;
+        for key in std::mem::take(&mut memory.left) {
+            if !memory.are_in_use(&key) {
+                memory.endpoints.remove(&key);
+                memory.absent.remove(&key);
+            }
         }
-        let endpoints = Arc::new(self.index.endpoints(key));
-        if endpoints.endpoints.is_empty() {
-            self.findings.extend(self.no_endpoints(key));
+    }
+
+    /// Finds endpoints and remembers them: those that were there, if they are equal.
+    fn find_endpoints(&mut self, key: &EndpointsKey) -> Arc<Endpoints> {
+        let found = self.memory.index.of(self.context.snapshot).endpoints(key);
+        let absent = if found.endpoints.is_empty() { self.no_endpoints(key) } else { None };
+        match absent {
+            Some(finding) => drop(self.memory.absent.insert(key.clone(), finding)),
+            None => drop(self.memory.absent.remove(key)),
         }
-        self.endpoints.insert(key.clone(), Arc::clone(&endpoints));
+        let known = self.memory.endpoints.get(key).filter(|known| ***known == found);
+        let endpoints = known.cloned().unwrap_or_else(|| Arc::new(found));
+        self.memory.endpoints.insert(key.clone(), Arc::clone(&endpoints));
         endpoints
     }
 
@@ -89,7 +135,7 @@ impl<'c, 'a> Assembly<'c, 'a> {
         let mut ports = service::ports(service).enumerate();
         let found = ports.find(|(_, port)| service::is_port(port, key));
         let field = found.map_or_else(String::new, |(index, _)| format!("spec.ports[{index}]"));
-        let why = self.index.absence(service, found.map(|(_, port)| port));
+        let why = self.memory.index.of(self.context.snapshot).absence(service, found.map(|(_, port)| port));
         let message = match key.transport {
             Transport::Tcp => {
                 format!("port {} has no endpoints, so that requests to it fail: {why}", key.port)
@@ -101,15 +147,19 @@ impl<'c, 'a> Assembly<'c, 'a> {
         let object = ObjectRef::namespaced("Service", &service_key(key));
         let finding = |severity| Finding::new(severity, FindingCode::NoEndpoints, object, field, message);
         // Manifests hold no EndpointSlices where a cluster would make them.
-        Some(if service::has_selector(service) && !self.index.is_listed(service) {
-            finding(Severity::Note).with_help(
+        Some(
+            if service::has_selector(service)
+                && !self.memory.index.of(self.context.snapshot).is_listed(service)
+            {
+                finding(Severity::Note).with_help(
                 "a cluster finds pods by the Service's selector; without one, name endpoints by --endpoint or run \
                  with --demo-backends",
             )
-        } else {
-            finding(Severity::Warning)
-                .with_help("list endpoints in an EndpointSlice with the label kubernetes.io/service-name")
-        })
+            } else {
+                finding(Severity::Warning)
+                    .with_help("list endpoints in an EndpointSlice with the label kubernetes.io/service-name")
+            },
+        )
     }
 
     fn service(&self, key: &EndpointsKey) -> Option<&'a Arc<Service>> {
@@ -162,13 +212,9 @@ impl<'c, 'a> Assembly<'c, 'a> {
 
     /// Writes what is to be said of each policy towards this Gateway. Returns the policies whose
     /// status is full: they "MUST be considered unimplementable" for this Gateway.
-    fn add_ancestors(
-        &mut self,
-        gateway: &GatewayView<'_>,
-        keys: &BTreeMap<BackendKey, bool>,
-    ) -> BTreeSet<ObjectKey> {
+    fn add_ancestors(&mut self, gateway: &GatewayView<'_>, spoken_to: &[&BackendKey]) -> BTreeSet<ObjectKey> {
         let mut without_room = BTreeSet::new();
-        for (key, verdict) in claims::judge(self.context, keys.iter().filter(|it| *it.1).map(|it| it.0)) {
+        for (key, verdict) in claims::judge(self.context, spoken_to.iter().copied()) {
             let Some(policy) = self.context.snapshot.backend_tls_policies.get(&key) else { continue };
             let checked = self.context.backend_tls.checked(self.context, policy);
             self.findings.extend(verdict.problems.findings(&ObjectRef::of(&**policy)));
@@ -213,28 +259,13 @@ impl<'c, 'a> Assembly<'c, 'a> {
     }
 }
 
-/// The backends that the routes of a configuration and the listeners of a Gateway name, and whether
-/// the Gateway itself speaks to them: what it only passes through, clients have encrypted already.
-fn in_use(gateway: &GatewayView<'_>, configuration: &Configuration) -> BTreeMap<BackendKey, bool> {
-    let passing: BTreeSet<_> = gateway
-        .listeners
-        .iter()
-        .filter(|it| it.protocol == Some(Protocol::TlsPassthrough))
-        .map(|it| &it.key)
-        .collect();
-    let mut keys: BTreeMap<BackendKey, bool> = BTreeMap::new();
-    let mut add = |key: &BackendKey, is_spoken_to: bool| match keys.get_mut(key) {
-        Some(known) => *known |= is_spoken_to,
-        None => {
-            keys.insert(key.clone(), is_spoken_to);
-        }
-    };
-    for route in configuration.routes.values() {
-        let is_spoken_to = route.attachments.iter().any(|it| !passing.contains(&it.listener));
-        uses::of_rules(&route.rules, &mut |key| add(key, is_spoken_to));
-    }
+/// The backends that filters of a Gateway's listeners name.
+fn of_listeners(gateway: &GatewayView<'_>) -> BTreeSet<BackendKey> {
+    let mut keys = BTreeSet::new();
     for listener in gateway.listeners.iter().filter_map(|it| it.config.as_ref()) {
-        uses::of_filters(&listener.filters, &mut |key| add(key, true));
+        uses::of_filters(&listener.filters, &mut |key| {
+            keys.insert(key.clone());
+        });
     }
     keys
 }

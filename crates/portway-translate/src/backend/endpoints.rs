@@ -4,48 +4,99 @@
 //! for a Service of type ExternalName, from its DNS name. Nothing here looks at a route, so that an
 //! endpoint change alone need not translate routes anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use portway_api::core::{
     EndpointConditions, EndpointSlice, Endpoints as EndpointsObject, Service, ServicePort,
 };
-use portway_api::resource::DEFAULT_NAMESPACE;
-use portway_api::{ObjectKey, Snapshot};
+use portway_api::{Namespaced, ObjectKey, Snapshot};
 use portway_config::EndpointsKey;
 use portway_config::backend::{Endpoint, EndpointAddress, EndpointState, Endpoints};
+use portway_shared_map::SharedMap;
 
 use super::service;
 
 /// The label by which an EndpointSlice names its Service.
 pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
-/// The endpoints behind one key. For many keys, build an [`EndpointsIndex`] once.
+/// The endpoints behind one key. For many keys, keep an [`EndpointsIndex`].
 pub fn endpoints(snapshot: &Snapshot, key: &EndpointsKey) -> Endpoints {
-    EndpointsIndex::new(snapshot).endpoints(key)
+    EndpointsIndex::new(snapshot).of(snapshot).endpoints(key)
 }
 
-/// EndpointSlices by the Service that they name.
-#[derive(Debug)]
-pub struct EndpointsIndex<'a> {
-    snapshot: &'a Snapshot,
-    slices: BTreeMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
+/// The EndpointSlices of one Service, by name.
+type Slices = BTreeMap<String, Arc<EndpointSlice>>;
+
+/// EndpointSlices by the Service that they name. It goes along with the slices from state to state, and looks at no more
+/// than what is different.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointsIndex {
+    seen: Namespaced<EndpointSlice>,
+    by_service: SharedMap<ObjectKey, Arc<Slices>>,
 }
 
-impl<'a> EndpointsIndex<'a> {
+impl EndpointsIndex {
     /// Of all slices in the snapshot.
-    pub fn new(snapshot: &'a Snapshot) -> Self {
-        let mut slices: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for slice in snapshot.endpoint_slices.values() {
-            let labels = slice.metadata.labels.as_ref();
-            if let Some(service) = labels.and_then(|labels| labels.get(SERVICE_NAME_LABEL)) {
-                let namespace = slice.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-                slices.entry((namespace, service.as_str())).or_default().push(&**slice);
-            }
-        }
-        Self { snapshot, slices }
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let mut index = Self::default();
+        index.follow(snapshot);
+        index
     }
 
+    /// Takes in the slices of a later state. Returns the Services that have others now.
+    pub fn follow(&mut self, snapshot: &Snapshot) -> BTreeSet<ObjectKey> {
+        let before = std::mem::replace(&mut self.seen, snapshot.endpoint_slices.clone());
+        let mut services = BTreeSet::new();
+        for it in before.replaced(&snapshot.endpoint_slices) {
+            if let Some(service) = it.before.and_then(|slice| service_of(it.key, slice)) {
+                self.change(&service, |slices| drop(slices.remove(&it.key.name)));
+                services.insert(service);
+            }
+            if let Some((service, slice)) =
+                it.after.and_then(|slice| Some((service_of(it.key, slice)?, slice)))
+            {
+                self.change(&service, |slices| drop(slices.insert(it.key.name.clone(), Arc::clone(slice))));
+                services.insert(service);
+            }
+        }
+        services
+    }
+
+    fn change(&mut self, service: &ObjectKey, change: impl FnOnce(&mut Slices)) {
+        let mut slices = self.by_service.remove(service).unwrap_or_default();
+        change(Arc::make_mut(&mut slices));
+        if !slices.is_empty() {
+            self.by_service.insert(service.clone(), slices);
+        }
+    }
+
+    /// The slices of a Service.
+    pub fn slices(&self, service: &ObjectKey) -> impl Iterator<Item = &EndpointSlice> {
+        self.by_service.get(service).into_iter().flat_map(|slices| slices.values()).map(|slice| &**slice)
+    }
+
+    /// With the other objects that endpoints depend on, of the state that was followed last.
+    pub fn of<'a>(&'a self, snapshot: &'a Snapshot) -> IndexedEndpoints<'a> {
+        IndexedEndpoints { snapshot, index: self }
+    }
+}
+
+/// The Service that an EndpointSlice names: one of its own namespace.
+fn service_of(key: &ObjectKey, slice: &EndpointSlice) -> Option<ObjectKey> {
+    let service = slice.metadata.labels.as_ref()?.get(SERVICE_NAME_LABEL)?;
+    Some(ObjectKey::new(key.namespace.as_str(), service.as_str()))
+}
+
+/// Finds endpoints by an index.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexedEndpoints<'a> {
+    snapshot: &'a Snapshot,
+    index: &'a EndpointsIndex,
+}
+
+impl IndexedEndpoints<'_> {
     /// The endpoints behind one key, sorted; none where the Service or the port does not exist.
     pub fn endpoints(&self, key: &EndpointsKey) -> Endpoints {
         let mut endpoints = self.unsorted(key).unwrap_or_default();
@@ -65,37 +116,32 @@ impl<'a> EndpointsIndex<'a> {
         let port = service::port(service, key)?;
         let publish_not_ready =
             service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses).unwrap_or(false);
-        match self.slices.get(&(&*key.service.namespace, &*key.service.name)) {
-            Some(slices) => {
-                Some(slices.iter().flat_map(|it| from_slice(it, port, publish_not_ready)).collect())
-            }
-            None => {
-                let object = self.snapshot.endpoints.get(&object_key)?;
-                Some(from_object(object, port, publish_not_ready))
-            }
+        if self.index.by_service.contains_key(&object_key) {
+            let slices = self.index.slices(&object_key);
+            return Some(slices.flat_map(|it| from_slice(it, port, publish_not_ready)).collect());
         }
+        let object = self.snapshot.endpoints.get(&object_key)?;
+        Some(from_object(object, port, publish_not_ready))
     }
 
     /// Whether any object lists endpoints of a Service, right or wrong ones.
     pub(crate) fn is_listed(&self, service: &Service) -> bool {
         let key = ObjectKey::of(&service.metadata);
-        self.slices.contains_key(&(key.namespace.as_str(), key.name.as_str()))
-            || self.snapshot.endpoints.contains_key(&key)
+        self.index.by_service.contains_key(&key) || self.snapshot.endpoints.contains_key(&key)
     }
 
     /// Why a port of a Service has no endpoints, as far as the objects tell: a clause for a message.
     pub(crate) fn absence(&self, service: &Service, port: Option<&ServicePort>) -> String {
         let key = ObjectKey::of(&service.metadata);
-        let slices = self.slices.get(&(key.namespace.as_str(), key.name.as_str()));
-        let Some(slices) = slices else {
+        if !self.index.by_service.contains_key(&key) {
             return if self.snapshot.endpoints.contains_key(&key) {
                 "its Endpoints object lists no address for this port".to_owned()
             } else {
                 "no EndpointSlice names it".to_owned()
             };
-        };
+        }
         let wanted = port.and_then(|port| port.name.as_deref()).unwrap_or_default();
-        let ports = slices.iter().flat_map(|slice| slice.ports.iter().flatten());
+        let ports = self.index.slices(&key).flat_map(|slice| slice.ports.iter().flatten());
         let mut names: Vec<_> = ports.map(|it| it.name.as_deref().unwrap_or_default()).collect();
         names.sort_unstable();
         names.dedup();

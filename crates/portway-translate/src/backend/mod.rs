@@ -5,14 +5,15 @@ mod assembly;
 mod checked_policy;
 mod claims;
 pub mod endpoints;
+mod memory;
 mod policy_status;
 mod reference;
 mod service;
 mod tls_policy;
-mod uses;
 
 pub(crate) use self::app_protocol::Traffic;
 pub(crate) use self::assembly::Assembly;
-pub use self::endpoints::{EndpointsIndex, endpoints};
+pub use self::endpoints::{EndpointsIndex, IndexedEndpoints, endpoints};
+pub(crate) use self::memory::BackendMemory;
 pub(crate) use self::reference::target;
 pub(crate) use self::tls_policy::BackendTlsPolicies;

@@ -78,7 +78,7 @@ fn resolve(
     // Before anything is looked up: without a grant nobody may learn here whether the Service exists.
     check_grant(context, referrer, namespace, &reference.name)?;
     let key = ObjectKey::new(namespace, reference.name.as_str());
-    let Some(service) = context.snapshot.services.get(&key) else {
+    let Some(service) = context.service(&key) else {
         let message = format!("Service {key} does not exist");
         return Err(Unresolved::new(Reason::BackendNotFound, "name", message));
     };

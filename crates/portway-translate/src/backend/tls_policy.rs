@@ -62,6 +62,11 @@ impl<'a> BackendTlsPolicies<'a> {
         checked
     }
 
+    /// The Services that there are claims on.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.by_service.keys()
+    }
+
     /// The claims on a Service, the one with the highest precedence first.
     pub(crate) fn claims(&self, service: &ObjectKey) -> &[Claim<'a>] {
         self.by_service.get(service).map_or(&[], Vec::as_slice)

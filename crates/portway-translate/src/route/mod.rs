@@ -8,6 +8,9 @@
 //! 4. `overlap`: HTTPRoutes and GRPCRoutes that meet on a hostname.
 //! 5. `shadow`: rules that never serve.
 //! 6. `status`, `findings`: what is told of it.
+//!
+//! Of all this, what has come of a route is kept (`memory`), and done again when the route, a Service that it names, or
+//! what all routes depend on is another.
 
 mod attachment;
 mod backends;
@@ -16,6 +19,7 @@ mod findings;
 mod hostname_set;
 mod http;
 mod l4;
+mod memory;
 mod overlap;
 mod parent;
 mod policy;
@@ -29,48 +33,49 @@ mod view;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use portway_api::ObjectKey;
-use portway_config::{Attachment, Route};
+use portway_config::{Attachment, Route, RouteKey};
 
+pub(crate) use self::memory::RouteMemory;
+use self::memory::{ListenerIndex, status_key};
 use self::parent::Parents;
 pub(crate) use self::parent::reference_to_gateway;
+use self::shadow::Shadows;
 use self::work::Work;
 use crate::backend::Assembly;
 use crate::context::{Context, Output};
+use crate::finding::Finding;
 use crate::listener::GatewayView;
-use crate::status::SharedStatuses;
 
 /// Attaches all routes: counts them at the listeners, writes routes, backends and endpoints into
 /// the configurations, and the statuses of routes and BackendTLSPolicies.
 pub(crate) fn translate_routes<'a>(
     context: &Context<'a>,
     gateways: &mut BTreeMap<ObjectKey, GatewayView<'a>>,
+    memory: &mut RouteMemory,
     out: &mut Output,
 ) {
+    memory.backends.follow(context.snapshot, gateways);
     let parents = Parents::new(context.snapshot, gateways);
-    let mut works = Vec::new();
-    for view in view::all(context.snapshot) {
-        reference::findings(context, &view, &mut out.findings);
-        works.extend(Work::new(context, &parents, gateways, view));
+    let step = Step { context, parents: &parents, gateways };
+    let is_done = step.take(memory);
+    if !is_done {
+        // What is decided among all routes of a listener is decided with all of them.
+        memory.expect_anything();
+        step.take(memory);
     }
-    overlap::displace(&mut works);
-    for work in &mut works {
-        add_to_configurations(gateways, work, out);
+    memory.finish();
+    for (key, view) in gateways.iter_mut() {
+        for (index, listener) in view.listeners.iter_mut().enumerate() {
+            listener.attached_routes = memory.attached_to(&(key.clone(), index));
+        }
     }
-    let shadows = shadow::find(gateways, &out.configurations);
-    let mut shared = SharedStatuses::default();
-    for work in &works {
-        let key = (work.view.kind, work.view.key());
-        let status = shared.share(status::status(context, gateways, &shadows, work));
-        out.statuses.routes.insert(key, status);
-        findings::add(gateways, work, &mut out.findings);
-        shadows.findings(work, &mut out.findings);
-    }
-    count(&works, gateways);
-    let mut assembly = Assembly::new(context);
+    out.statuses.routes = memory.statuses.clone();
+    out.findings.extend(memory.findings.values().flatten().cloned());
+    let mut assembly = Assembly::new(context, &mut memory.backends);
     for (key, configuration) in &mut out.configurations {
+        configuration.routes = memory.routes.get(key).cloned().unwrap_or_default();
         if let Some(gateway) = gateways.get(key) {
             assembly.add(gateway, configuration);
         }
@@ -78,50 +83,115 @@ pub(crate) fn translate_routes<'a>(
     assembly.finish(out);
 }
 
-/// Writes a route into the configuration of each Gateway that serves a listener which it is attached to. Its rules go
-/// there for good: of thousands of routes, one copy is enough.
-fn add_to_configurations(
-    gateways: &BTreeMap<ObjectKey, GatewayView<'_>>,
-    work: &mut Work<'_, '_>,
-    out: &mut Output,
-) {
-    let mut by_gateway: BTreeMap<&ObjectKey, BTreeMap<_, Attachment>> = BTreeMap::new();
-    for it in work.parents.iter().filter(|it| status::is_accepted(work, it)) {
-        let Some(gateway) = gateways.get(&it.parent.gateway) else { continue };
-        for attached in it.attached() {
-            let listener = gateway.listeners.get(attached.listener).filter(|it| it.config.is_some());
-            let Some(key) = listener.map(|listener| listener.key.clone()) else { continue };
-            let attachment = Attachment { listener: key.clone(), hostnames: attached.hostnames.clone() };
-            by_gateway.entry(&it.parent.gateway).or_default().insert(key, attachment);
-        }
-    }
-    // Clones for all Gateways but the last.
-    let rules = std::iter::repeat_n(work.translated.take_rules(), by_gateway.len());
-    for ((gateway, attachments), rules) in by_gateway.into_iter().zip(rules) {
-        let Some(configuration) = out.configurations.get_mut(gateway) else { continue };
-        let route = Route {
-            key: work.view.config_key(),
-            created: work.view.created(),
-            hostnames: work.hostnames.clone(),
-            attachments: attachments.into_values().collect(),
-            rules,
-        };
-        configuration.routes.insert(route.key.clone(), Arc::new(route));
-    }
+/// From what is remembered to the routes of this snapshot.
+struct Step<'s, 'a> {
+    context: &'s Context<'a>,
+    parents: &'s Parents<'a>,
+    gateways: &'s BTreeMap<ObjectKey, GatewayView<'a>>,
 }
 
-/// Counts the accepted routes of each listener; a route counts once, however many references lead there.
-fn count(works: &[Work<'_, '_>], gateways: &mut BTreeMap<ObjectKey, GatewayView<'_>>) {
-    for work in works {
-        let accepted = work.parents.iter().filter(|it| status::is_accepted(work, it));
-        let listeners: BTreeSet<_> = accepted
-            .flat_map(|it| it.attached().iter().map(|attached| (&it.parent.gateway, attached.listener)))
-            .collect();
-        for (gateway, index) in listeners {
-            let listener = gateways.get_mut(gateway).and_then(|view| view.listeners.get_mut(index));
-            if let Some(listener) = listener {
-                listener.attached_routes += 1;
+/// A route that is looked at.
+struct Looked<'a, 'p> {
+    key: RouteKey,
+    /// What is told of its references.
+    findings: Vec<Finding>,
+    /// None where no parent of it is ours, or it is gone.
+    work: Option<Work<'a, 'p>>,
+}
+
+impl<'s, 'a> Step<'s, 'a> {
+    /// Returns false where what is remembered must not be gone on from. It is of no use then.
+    fn take(&self, memory: &mut RouteMemory) -> bool {
+        let changed = memory.follow(self.context.snapshot);
+        let is_whole = memory.knows_nothing();
+        let was_contested = memory.is_contested(changed.iter());
+        changed.iter().for_each(|key| memory.forget(key));
+        let mut looked: Vec<_> = changed.iter().map(|key| self.look(key, memory)).collect();
+        if !is_whole && (was_contested || memory.is_contested(changed.iter())) {
+            return false;
+        }
+        overlap::displace(&mut looked.iter_mut().filter_map(|it| it.work.as_mut()).collect::<Vec<_>>());
+        looked.iter_mut().filter_map(|it| it.work.as_mut()).for_each(|work| self.serve(work, memory));
+
+        let otherwise_served = shadow::compile(self.gateways, memory);
+        let mut others = otherwise_served.difference(&changed).peekable();
+        if !is_whole && others.peek().is_some() {
+            let others: Vec<_> = others.collect();
+            if memory.is_contested(others.iter().copied()) {
+                return false;
             }
+            looked.extend(others.into_iter().map(|key| self.look_again(key)));
+        }
+        for it in &looked {
+            self.tell(it, memory);
+        }
+        true
+    }
+
+    /// Looks at a route, and remembers where it wants to be.
+    fn look<'p>(&'p self, key: &RouteKey, memory: &mut RouteMemory) -> Looked<'a, 'p> {
+        self.context.take_asked();
+        let looked = self.look_again(key);
+        if view::get(self.context.snapshot, key).is_some() {
+            memory.want(key, self.context.take_asked(), looked.work.as_ref());
+        }
+        looked
+    }
+
+    fn look_again<'p>(&'p self, key: &RouteKey) -> Looked<'a, 'p> {
+        let mut findings = Vec::new();
+        let work = view::get(self.context.snapshot, key).and_then(|view| {
+            reference::findings(self.context, &view, &mut findings);
+            Work::new(self.context, self.parents, self.gateways, view)
+        });
+        Looked { key: key.clone(), findings, work }
+    }
+
+    /// Writes a route into the configuration of each Gateway that serves a listener which it is attached to. Its rules go
+    /// there for good: of thousands of routes, one copy is enough.
+    fn serve(&self, work: &mut Work<'_, '_>, memory: &mut RouteMemory) {
+        let mut by_gateway: BTreeMap<&ObjectKey, BTreeMap<_, Attachment>> = BTreeMap::new();
+        let mut listeners: BTreeSet<ListenerIndex> = BTreeSet::new();
+        for it in work.parents.iter().filter(|it| status::is_accepted(work, it)) {
+            let Some(gateway) = self.gateways.get(&it.parent.gateway) else { continue };
+            for attached in it.attached() {
+                listeners.insert((it.parent.gateway.clone(), attached.listener));
+                let listener = gateway.listeners.get(attached.listener).filter(|it| it.config.is_some());
+                let Some(key) = listener.map(|listener| listener.key.clone()) else { continue };
+                let attachment = Attachment { listener: key.clone(), hostnames: attached.hostnames.clone() };
+                by_gateway.entry(&it.parent.gateway).or_default().insert(key, attachment);
+            }
+        }
+        let key = work.view.config_key();
+        memory.attach(&key, listeners);
+        // Clones for all Gateways but the last.
+        let rules = std::iter::repeat_n(work.translated.take_rules(), by_gateway.len());
+        for ((gateway, attachments), rules) in by_gateway.into_iter().zip(rules) {
+            let route = Route {
+                key: key.clone(),
+                created: work.view.created(),
+                hostnames: work.hostnames.clone(),
+                attachments: attachments.into_values().collect(),
+                rules,
+            };
+            memory.put(gateway, route);
+        }
+    }
+
+    /// Remembers what is to be said of a route.
+    fn tell(&self, looked: &Looked<'_, '_>, memory: &mut RouteMemory) {
+        memory.be_silent(&looked.key);
+        let mut told = looked.findings.clone();
+        if let Some(work) = &looked.work {
+            let shadows = Shadows::of(&looked.key, memory);
+            let status = status::status(self.context, self.gateways, &shadows, work);
+            let status = memory.shared_statuses.share(status);
+            memory.statuses.insert(status_key(&looked.key), status);
+            findings::add(self.gateways, work, &mut told);
+            shadows.findings(work, &mut told);
+        }
+        if !told.is_empty() {
+            memory.findings.insert(looked.key.clone(), told);
         }
     }
 }

@@ -18,7 +18,7 @@ type Place = (usize, usize, usize);
 
 /// Takes back each attachment whose hostnames meet those of a route of the other kind that has
 /// higher precedence on the same listener.
-pub(crate) fn displace(works: &mut [Work<'_, '_>]) {
+pub(crate) fn displace(works: &mut [&mut Work<'_, '_>]) {
     for mut places in contested(works).into_values() {
         places.sort_by(|a, b| precedence(works, *a).cmp(&precedence(works, *b)));
         let (mut http, mut grpc) = (HostnameSet::default(), HostnameSet::default());
@@ -40,7 +40,7 @@ pub(crate) fn displace(works: &mut [Work<'_, '_>]) {
 }
 
 /// The attachments of each listener that routes of both kinds are attached to.
-fn contested(works: &[Work<'_, '_>]) -> BTreeMap<(ObjectKey, usize), Vec<Place>> {
+fn contested(works: &[&mut Work<'_, '_>]) -> BTreeMap<(ObjectKey, usize), Vec<Place>> {
     let mut by_listener: BTreeMap<_, Vec<Place>> = BTreeMap::new();
     for (route, work) in works.iter().enumerate().filter(|(_, it)| it.is_http() && !it.is_invalid()) {
         for (parent, it) in work.parents.iter().enumerate() {
@@ -57,7 +57,7 @@ fn contested(works: &[Work<'_, '_>]) -> BTreeMap<(ObjectKey, usize), Vec<Place>>
     by_listener
 }
 
-fn precedence<'a>(works: &[Work<'a, '_>], place: Place) -> Option<(Precedence<'a>, RouteKind)> {
+fn precedence<'a>(works: &[&mut Work<'a, '_>], place: Place) -> Option<(Precedence<'a>, RouteKind)> {
     works.get(place.0).map(|work| (work.view.precedence(), work.view.kind))
 }
 
@@ -68,7 +68,7 @@ fn attached<'w>(
     work.parents.get(parent)?.attached().get(position)
 }
 
-fn take_back(works: &mut [Work<'_, '_>], mut losers: Vec<(Place, usize)>) {
+fn take_back(works: &mut [&mut Work<'_, '_>], mut losers: Vec<(Place, usize)>) {
     // From the last position to the first, so that the positions before stay what they are.
     losers.sort_by(|a, b| b.cmp(a));
     for ((route, parent, position), winner) in losers {

@@ -3,26 +3,25 @@
 //! The matcher itself proves it, on the configuration that it will serve by: what is said here is
 //! always true, and cannot disagree with the traffic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portway_api::ObjectKey;
-use portway_config::{Configuration, RouteKey};
+use portway_config::{Configuration, NamespacedName, RouteKey};
 use portway_route::{Candidate, Extent, Router, Unserved};
 
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::listener::GatewayView;
 
+use super::memory::RouteMemory;
 use super::work::Work;
 
 /// The most shadowed rules that one condition tells of; findings tell of all.
 const MAX_TOLD: usize = 5;
 
-/// For each route the rules, or parts of rules, that never serve.
+/// The rules of a route, or parts of rules, that never serve.
 #[derive(Debug, Default)]
-pub(crate) struct Shadows {
-    by_route: BTreeMap<RouteKey, Vec<Shadow>>,
-}
+pub(super) struct Shadows(Vec<Shadow>);
 
 /// That a rule, or a part of it, never serves at one Gateway.
 #[derive(Debug)]
@@ -37,28 +36,47 @@ struct Shadow {
     message: String,
 }
 
-/// Looks for them in the configurations of all Gateways, to which the listeners are yet to be added.
-pub(crate) fn find(
+/// Compiles the configurations of all Gateways, as far as routes have changed. Returns the routes of which something else
+/// may be to be said now.
+pub(super) fn compile(
     gateways: &BTreeMap<ObjectKey, GatewayView<'_>>,
-    configurations: &BTreeMap<ObjectKey, Configuration>,
-) -> Shadows {
-    let mut shadows = Shadows::default();
-    for (key, configuration) in configurations.iter().filter(|(_, it)| !it.routes.is_empty()) {
+    memory: &mut RouteMemory,
+) -> BTreeSet<RouteKey> {
+    let mut routes = BTreeSet::new();
+    let before = std::mem::take(&mut memory.routers);
+    for (key, of_gateway) in memory.routes.iter().filter(|(_, it)| !it.is_empty()) {
         let Some(view) = gateways.get(key) else { continue };
         let listeners = view.listeners.iter().filter_map(|it| it.config.as_ref());
+        let name = NamespacedName::new(key.namespace.as_str(), key.name.as_str());
         let complete = Configuration {
             listeners: listeners.map(|it| (it.key.clone(), Arc::new(it.clone()))).collect(),
-            routes: configuration.routes.clone(),
-            ..Configuration::empty(configuration.gateway.clone())
+            routes: of_gateway.clone(),
+            ..Configuration::empty(name)
         };
-        shadows.add(key, &Router::compile(&complete).0);
+        let router = match before.get(key) {
+            Some(before) => {
+                let router = before.recompile(&complete);
+                routes.extend(router.otherwise_served(before));
+                router
+            }
+            None => Router::compile(&complete).0,
+        };
+        memory.routers.insert(key.clone(), router);
     }
-    shadows
+    routes
 }
 
 impl Shadows {
-    fn add(&mut self, gateway: &ObjectKey, router: &Router) {
-        let Unserved { shadowed, isolated } = router.unserved();
+    /// Of one route, at all Gateways.
+    pub(super) fn of(route: &RouteKey, memory: &RouteMemory) -> Self {
+        let mut shadows = Self::default();
+        for (gateway, router) in &memory.routers {
+            shadows.add(gateway, router.unserved_of(route));
+        }
+        shadows
+    }
+
+    fn add(&mut self, gateway: &ObjectKey, Unserved { shadowed, isolated }: Unserved) {
         for shadowed in shadowed {
             let mut matches = shadowed.matches.iter().map(|it| it.match_index);
             let first = matches.next().flatten();
@@ -82,13 +100,12 @@ impl Shadows {
         let message = message.strip_suffix('.').map(str::to_owned).unwrap_or(message);
         let match_index = match_index.filter(|_| !is_whole);
         let shadow = Shadow { gateway: gateway.clone(), rule: rule.rule, match_index, is_whole, message };
-        self.by_route.entry(rule.route.clone()).or_default().push(shadow);
+        self.0.push(shadow);
     }
 
-    /// What a condition of `route` towards a listener of `gateway` tells.
-    pub(crate) fn sentences(&self, route: &RouteKey, gateway: &ObjectKey) -> Vec<String> {
-        let shadows = self.by_route.get(route).map(Vec::as_slice).unwrap_or_default();
-        let told: Vec<_> = shadows.iter().filter(|it| it.gateway == *gateway).collect();
+    /// What a condition of the route towards a listener of `gateway` tells.
+    pub(super) fn sentences(&self, gateway: &ObjectKey) -> Vec<String> {
+        let told: Vec<_> = self.0.iter().filter(|it| it.gateway == *gateway).collect();
         let mut sentences: Vec<_> = told.iter().take(MAX_TOLD).map(|it| format!("{}.", it.message)).collect();
         if told.len() > MAX_TOLD {
             sentences.push(format!("There are {} more of this kind.", told.len() - MAX_TOLD));
@@ -96,9 +113,8 @@ impl Shadows {
         sentences
     }
 
-    /// What `portway check` tells of a route.
-    pub(crate) fn findings(&self, work: &Work<'_, '_>, findings: &mut Vec<Finding>) {
-        let Some(shadows) = self.by_route.get(&work.view.config_key()) else { return };
+    /// What `portway check` tells of the route.
+    pub(super) fn findings(&self, work: &Work<'_, '_>, findings: &mut Vec<Finding>) {
         let object = work.view.object_ref();
         let gateways: usize = {
             let attached = work.parents.iter().filter(|it| !it.attached().is_empty());
@@ -107,9 +123,9 @@ impl Shadows {
             keys.dedup();
             keys.len()
         };
-        for shadow in shadows {
+        for shadow in &self.0 {
             // A rule that serves nothing at one Gateway may serve at another.
-            let whole_at = shadows.iter().filter(|it| it.rule == shadow.rule && it.is_whole);
+            let whole_at = self.0.iter().filter(|it| it.rule == shadow.rule && it.is_whole);
             let mut whole_at: Vec<_> = whole_at.map(|it| &it.gateway).collect();
             whole_at.dedup();
             let code = if whole_at.len() == gateways {

@@ -73,7 +73,7 @@ fn accepted(
         let mut message = vec!["The route is accepted.".to_owned()];
         message.extend(unserved(listeners, it));
         message.extend(displaced(listeners, it));
-        message.extend(shadows.sentences(&work.view.config_key(), &it.parent.gateway));
+        message.extend(shadows.sentences(&it.parent.gateway));
         conditions.set(kind, true, Reason::Accepted, message.join(" "));
     }
 }

@@ -43,14 +43,16 @@ enum Source<'a> {
     Udp(&'a UdpRoute),
 }
 
-/// All routes of the snapshot.
-pub(crate) fn all(snapshot: &Snapshot) -> impl Iterator<Item = RouteView<'_>> {
-    let http = snapshot.http_routes.values().map(|it| view(RouteKind::Http, it, Source::Http(it)));
-    let grpc = snapshot.grpc_routes.values().map(|it| view(RouteKind::Grpc, it, Source::Grpc(it)));
-    let tls = snapshot.tls_routes.values().map(|it| view(RouteKind::Tls, it, Source::Tls(it)));
-    let tcp = snapshot.tcp_routes.values().map(|it| view(RouteKind::Tcp, it, Source::Tcp(it)));
-    let udp = snapshot.udp_routes.values().map(|it| view(RouteKind::Udp, it, Source::Udp(it)));
-    http.chain(grpc).chain(tls).chain(tcp).chain(udp)
+/// One route of the snapshot.
+pub(crate) fn get<'a>(snapshot: &'a Snapshot, key: &RouteKey) -> Option<RouteView<'a>> {
+    let name = ObjectKey::new(&*key.name.namespace, &*key.name.name);
+    Some(match key.kind {
+        RouteKind::Http => snapshot.http_routes.get(&name).map(|it| view(key.kind, it, Source::Http(it)))?,
+        RouteKind::Grpc => snapshot.grpc_routes.get(&name).map(|it| view(key.kind, it, Source::Grpc(it)))?,
+        RouteKind::Tls => snapshot.tls_routes.get(&name).map(|it| view(key.kind, it, Source::Tls(it)))?,
+        RouteKind::Tcp => snapshot.tcp_routes.get(&name).map(|it| view(key.kind, it, Source::Tcp(it)))?,
+        RouteKind::Udp => snapshot.udp_routes.get(&name).map(|it| view(key.kind, it, Source::Udp(it)))?,
+    })
 }
 
 fn view<'a, S: RouteSpec>(kind: RouteKind, route: &'a Resource<S>, source: Source<'a>) -> RouteView<'a> {

@@ -19,7 +19,7 @@ use super::trust::{self, CA_ENTRY, CheckedBundle, TrustFault};
 /// result: what a Secret holds is the same whenever it is read, and everything that depends on the time or on other
 /// objects is decided anew.
 #[derive(Clone, Default)]
-pub struct KnownCertificates(BTreeMap<ObjectKey, KnownCertificate>);
+pub(crate) struct KnownCertificates(BTreeMap<ObjectKey, KnownCertificate>);
 
 #[derive(Clone)]
 struct KnownCertificate {

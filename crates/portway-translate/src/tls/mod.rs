@@ -10,7 +10,7 @@ pub(crate) mod reference;
 pub(crate) mod trust;
 
 pub(crate) use certificate::{CheckedCertificate, Validity};
-pub use material::KnownCertificates;
+pub(crate) use material::KnownCertificates;
 pub(crate) use material::TlsMaterial;
 pub(crate) use reference::BrokenRefKind;
 pub(crate) use trust::CheckedBundle;

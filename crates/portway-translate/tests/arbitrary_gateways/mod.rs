@@ -59,17 +59,17 @@ impl Scene {
     pub(crate) fn snapshot_with(&self, statuses: &Statuses) -> Snapshot {
         let mut snapshot = self.snapshot();
         for (name, status) in &statuses.gateway_classes {
-            let mut class = Arc::clone(&snapshot.gateway_classes[name]);
+            let mut class = Arc::clone(snapshot.gateway_classes.get(name).unwrap());
             Arc::make_mut(&mut class).status = Some(status.clone());
             snapshot.insert(Object::GatewayClass(class));
         }
         for (key, status) in &statuses.gateways {
-            let mut gateway = Arc::clone(&snapshot.gateways[key]);
+            let mut gateway = Arc::clone(snapshot.gateways.get(key).unwrap());
             Arc::make_mut(&mut gateway).status = Some(status.clone());
             snapshot.insert(Object::Gateway(gateway));
         }
         for (key, status) in &statuses.listener_sets {
-            let mut set = Arc::clone(&snapshot.listener_sets[key]);
+            let mut set = Arc::clone(snapshot.listener_sets.get(key).unwrap());
             Arc::make_mut(&mut set).status = Some(status.clone());
             snapshot.insert(Object::ListenerSet(set));
         }

@@ -33,7 +33,7 @@ fn named(mut value: Value, prefix: &str, index: usize) -> Value {
     value
 }
 
-fn object(value: Value) -> Object {
+pub(crate) fn object(value: Value) -> Object {
     match value["kind"].as_str().unwrap() {
         "GatewayClass" => Object::GatewayClass(serde_json::from_value(value).unwrap()),
         "Gateway" => Object::Gateway(serde_json::from_value(value).unwrap()),
@@ -46,6 +46,8 @@ fn object(value: Value) -> Object {
         "EndpointSlice" => Object::EndpointSlice(serde_json::from_value(value).unwrap()),
         "ReferenceGrant" => Object::ReferenceGrant(serde_json::from_value(value).unwrap()),
         "BackendTLSPolicy" => Object::BackendTlsPolicy(serde_json::from_value(value).unwrap()),
+        "Namespace" => Object::Namespace(serde_json::from_value(value).unwrap()),
+        "Secret" => Object::Secret(serde_json::from_value(value).unwrap()),
         kind => panic!("no {kind} is made here"),
     }
 }

@@ -4,13 +4,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use portway_config::{NamespacedName, Revision};
+use portway_config::{Configuration, NamespacedName, Revision};
+use portway_shared_map::SharedMap;
 
 use super::disk::Saved;
 use super::{RefusedByProxy, Source, Update};
 use crate::message::{DeltaDiscoveryResponse, XdsResource};
 use crate::refusal::NamedRefusal;
-use crate::resource::{Resource, ResourceKey, ResourceType, Version, configuration_of};
+use crate::resource::{self, DecodeError, Resource, ResourceKey, ResourceType, Version};
 
 /// The resources that a proxy has, and those that it refuses.
 #[derive(Debug)]
@@ -19,7 +20,9 @@ pub(super) struct Store {
     revision: Revision,
     /// Of the last update.
     serial: u64,
-    held: BTreeMap<ResourceKey, Held>,
+    held: SharedMap<ResourceKey, Held>,
+    /// What is held, put together.
+    configuration: Configuration,
     /// What the last group replaced, so that it can be put back.
     replaced: BTreeMap<ResourceKey, Held>,
     /// Resources of which the newest version is refused, by type and name: either it cannot be read, or the proxy has
@@ -37,10 +40,11 @@ pub(super) struct Held {
 impl Store {
     pub(super) fn new(gateway: NamespacedName) -> Self {
         Self {
+            configuration: Configuration::empty(gateway.clone()),
             gateway,
             revision: Revision::default(),
             serial: 0,
-            held: BTreeMap::new(),
+            held: SharedMap::new(),
             replaced: BTreeMap::new(),
             refused: BTreeMap::new(),
         }
@@ -56,19 +60,14 @@ impl Store {
 
     pub(super) fn update(&mut self, source: Source) -> Update {
         self.serial += 1;
-        let resources = self.held.values().map(|held| held.resource.clone());
         let refused = self.refusals(&[]).iter().filter_map(NamedRefusal::typed).collect();
-        let configuration = Arc::new(configuration_of(self.gateway.clone(), resources));
+        let configuration = Arc::new(self.configuration.clone());
         Update { serial: self.serial, revision: self.revision, configuration, refused, source }
     }
 
     /// All resources, to be saved.
     pub(super) fn saved(&self) -> Saved {
-        Saved {
-            gateway: self.gateway.clone(),
-            revision: self.revision,
-            resources: self.held.values().cloned().collect(),
-        }
+        Saved { gateway: self.gateway.clone(), revision: self.revision, resources: self.held.clone() }
     }
 
     /// Takes over what was saved.
@@ -104,7 +103,7 @@ impl Store {
     pub(super) fn put_back(&mut self, refused: &[RefusedByProxy]) {
         for RefusedByProxy { refusal, keeps_last_good } in refused {
             if *keeps_last_good && let Some(before) = self.replaced.remove(&refusal.key) {
-                self.held.insert(refusal.key.clone(), before);
+                self.hold(refusal.key.clone(), before);
                 let NamedRefusal { type_url, name, message } = refusal.into();
                 self.refused.insert((type_url, name), message);
             }
@@ -134,8 +133,19 @@ impl Store {
         self.refused.remove(&(type_url.to_owned(), name.to_owned()));
         let key = ResourceType::of_url(type_url).and_then(|kind| ResourceKey::of_name(kind, name).ok());
         if let Some(key) = key {
-            self.held.remove(&key);
+            self.let_go(&key);
         }
+    }
+
+    /// Returns what it replaces.
+    fn hold(&mut self, key: ResourceKey, held: Held) -> Option<Held> {
+        resource::put(&mut self.configuration, held.resource.clone());
+        self.held.insert(key, held)
+    }
+
+    fn let_go(&mut self, key: &ResourceKey) {
+        resource::remove(&mut self.configuration, key);
+        self.held.remove(key);
     }
 
     fn put(&mut self, type_url: &str, resource: XdsResource) {
@@ -161,19 +171,19 @@ impl Store {
         let decoded = Resource::decode(kind, content.value);
         let decoded = decoded.and_then(|resource| match resource.key() {
             of_content if of_content == key => Ok(resource),
-            other => Err(crate::resource::DecodeError::OtherKey(other)),
+            other => Err(DecodeError::OtherKey(other)),
         });
         match decoded {
             Ok(resource) => {
                 let held = Held { version: Version(wire.version.into()), resource };
-                if let Some(before) = self.held.insert(key.clone(), held) {
+                if let Some(before) = self.hold(key.clone(), held) {
                     self.replaced.insert(key, before);
                 }
                 Ok(())
             }
             Err(error) => {
                 if error.concerns_protection(kind) {
-                    self.held.remove(&key);
+                    self.let_go(&key);
                 }
                 Err(error.to_string())
             }

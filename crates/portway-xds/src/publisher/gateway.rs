@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use portway_config::{Configuration, Endpoints, Revision};
 
-use crate::resource::{Resource, ResourceKey, Version, resources_of};
+use crate::resource::{Change, Resource, ResourceKey, Version, changes};
 
 /// The resources of one Gateway.
 #[derive(Debug)]
 pub(super) struct PublishedGateway {
-    /// What was published last as a whole; that `Endpoints` may be newer does not matter for comparing pointers.
+    /// What is published, as a whole: the next one is compared with it.
     configuration: Arc<Configuration>,
     revision: Revision,
     resources: BTreeMap<ResourceKey, Published>,
@@ -43,13 +43,15 @@ pub(crate) struct Changes {
 
 impl PublishedGateway {
     pub(super) fn new(configuration: &Arc<Configuration>, revision: Revision) -> Self {
+        let name = &configuration.gateway;
         let mut gateway = Self {
-            configuration: Arc::clone(configuration),
+            configuration: Arc::new(Configuration::empty(name.clone())),
             revision,
             resources: BTreeMap::new(),
             removed: BTreeMap::new(),
             log: BTreeMap::new(),
         };
+        gateway.put(Resource::Settings(name.clone(), configuration.settings.clone()), revision);
         gateway.replace(configuration, revision);
         gateway
     }
@@ -63,7 +65,6 @@ impl PublishedGateway {
         if Arc::ptr_eq(&self.configuration, configuration) {
             return false;
         }
-        self.configuration = Arc::clone(configuration);
         self.replace(configuration, self.next())
     }
 
@@ -73,6 +74,8 @@ impl PublishedGateway {
         let next = self.next();
         let is_new = self.resources.contains_key(&resource.key()) && self.put(resource, next);
         if is_new {
+            let configuration = Arc::make_mut(&mut self.configuration);
+            configuration.endpoints.insert(endpoints.key.clone(), Arc::clone(endpoints));
             self.revision = next;
         }
         is_new
@@ -137,26 +140,28 @@ impl PublishedGateway {
         Revision(self.revision.0.saturating_add(1))
     }
 
-    fn replace(&mut self, configuration: &Configuration, revision: Revision) -> bool {
+    fn replace(&mut self, configuration: &Arc<Configuration>, revision: Revision) -> bool {
+        let before = std::mem::replace(&mut self.configuration, Arc::clone(configuration));
         let mut is_new = false;
-        let mut seen = BTreeSet::new();
-        for resource in resources_of(configuration) {
-            seen.insert(resource.key());
-            is_new |= self.put(resource, revision);
-        }
-        let gone: Vec<_> = self.resources.keys().filter(|key| !seen.contains(key)).cloned().collect();
-        is_new |= !gone.is_empty();
-        for key in gone {
-            if let Some(before) = self.resources.remove(&key) {
-                unlog(&mut self.log, before.revision, &key);
-            }
-            self.log.entry(revision).or_default().insert(key.clone());
-            self.removed.insert(key, revision);
+        for change in changes(&before, configuration) {
+            is_new |= match change {
+                Change::Put(resource) => self.put(resource, revision),
+                Change::Remove(key) => self.remove(key, revision),
+            };
         }
         if is_new {
             self.revision = revision;
         }
         is_new
+    }
+
+    /// Returns whether it was there.
+    fn remove(&mut self, key: ResourceKey, revision: Revision) -> bool {
+        let Some(before) = self.resources.remove(&key) else { return false };
+        unlog(&mut self.log, before.revision, &key);
+        self.log.entry(revision).or_default().insert(key.clone());
+        self.removed.insert(key, revision);
+        true
     }
 
     /// Returns whether it is different from what is there.

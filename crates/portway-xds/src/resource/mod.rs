@@ -4,7 +4,6 @@ mod encoding;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use portway_config::{
     Backend, BackendKey, Configuration, Endpoints, EndpointsKey, Listener, ListenerKey, NamespacedName,
     Route, RouteKey,
 };
+use portway_shared_map::SharedMap;
 
 pub use self::encoding::{DecodeError, Version};
 
@@ -178,28 +178,86 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         .chain(routes.values().cloned().map(Resource::Route))
 }
 
+/// That a resource is there, is another one, or is gone.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// It is this one now.
+    Put(Resource),
+    /// It is gone.
+    Remove(ResourceKey),
+}
+
+/// What is different between two configurations of a Gateway: resources that are equal and yet not the same ones are
+/// among it. What they share is not looked at.
+pub(crate) fn changes(before: &Configuration, after: &Configuration) -> Vec<Change> {
+    type Map<K, V> = SharedMap<K, Arc<V>>;
+    fn add<K: Ord + Clone, V>(
+        (before, after): (&Map<K, V>, &Map<K, V>),
+        resource: impl Fn(Arc<V>) -> Resource,
+        key: impl Fn(K) -> ResourceKey,
+        changes: &mut Vec<Change>,
+    ) {
+        changes.extend(before.replaced(after).map(|it| match it.after {
+            Some(value) => Change::Put(resource(Arc::clone(value))),
+            None => Change::Remove(key(it.key.clone())),
+        }));
+    }
+    let mut all = Vec::new();
+    if before.settings != after.settings {
+        all.push(Change::Put(Resource::Settings(after.gateway.clone(), after.settings.clone())));
+    }
+    let maps = (&before.trust_bundles, &after.trust_bundles);
+    add(maps, Resource::TrustBundle, ResourceKey::TrustBundle, &mut all);
+    let maps = (&before.certificates, &after.certificates);
+    add(maps, Resource::Certificate, ResourceKey::Certificate, &mut all);
+    add((&before.endpoints, &after.endpoints), Resource::Endpoints, ResourceKey::Endpoints, &mut all);
+    add((&before.backends, &after.backends), Resource::Backend, ResourceKey::Backend, &mut all);
+    add((&before.listeners, &after.listeners), Resource::Listener, ResourceKey::Listener, &mut all);
+    add((&before.routes, &after.routes), Resource::Route, ResourceKey::Route, &mut all);
+    all
+}
+
 /// Puts resources together to the configuration of a Gateway. Settings of another Gateway are left out.
 pub fn configuration_of(
     gateway: NamespacedName,
     resources: impl IntoIterator<Item = Resource>,
 ) -> Configuration {
-    fn put<K: Ord, V>(map: &mut BTreeMap<K, Arc<V>>, key: K, value: Arc<V>) {
+    let mut configuration = Configuration::empty(gateway);
+    resources.into_iter().for_each(|resource| put(&mut configuration, resource));
+    configuration
+}
+
+/// Puts a resource into a configuration, in the place of the one with its key. Settings of another Gateway are left out.
+pub(crate) fn put(configuration: &mut Configuration, resource: Resource) {
+    fn put<K: Ord + Clone, V>(map: &mut SharedMap<K, Arc<V>>, key: K, value: Arc<V>) {
         map.insert(key, value);
     }
-    let mut configuration = Configuration::empty(gateway);
-    for resource in resources {
-        match resource {
-            Resource::Settings(gateway, settings) if gateway == configuration.gateway => {
-                configuration.settings = settings;
-            }
-            Resource::Settings(..) => {}
-            Resource::TrustBundle(it) => put(&mut configuration.trust_bundles, it.key.clone(), it),
-            Resource::Certificate(it) => put(&mut configuration.certificates, it.key.clone(), it),
-            Resource::Endpoints(it) => put(&mut configuration.endpoints, it.key.clone(), it),
-            Resource::Backend(it) => put(&mut configuration.backends, it.key.clone(), it),
-            Resource::Listener(it) => put(&mut configuration.listeners, it.key.clone(), it),
-            Resource::Route(it) => put(&mut configuration.routes, it.key.clone(), it),
+    match resource {
+        Resource::Settings(gateway, settings) if gateway == configuration.gateway => {
+            configuration.settings = settings;
         }
+        Resource::Settings(..) => {}
+        Resource::TrustBundle(it) => put(&mut configuration.trust_bundles, it.key.clone(), it),
+        Resource::Certificate(it) => put(&mut configuration.certificates, it.key.clone(), it),
+        Resource::Endpoints(it) => put(&mut configuration.endpoints, it.key.clone(), it),
+        Resource::Backend(it) => put(&mut configuration.backends, it.key.clone(), it),
+        Resource::Listener(it) => put(&mut configuration.listeners, it.key.clone(), it),
+        Resource::Route(it) => put(&mut configuration.routes, it.key.clone(), it),
     }
-    configuration
+}
+
+/// Takes the resource with this key out of a configuration.
+pub(crate) fn remove(configuration: &mut Configuration, key: &ResourceKey) {
+    match key {
+        ResourceKey::Settings(gateway) if *gateway == configuration.gateway => {
+            configuration.settings = Settings::default();
+        }
+        ResourceKey::Settings(_) => {}
+        ResourceKey::TrustBundle(key) => drop(configuration.trust_bundles.remove(key)),
+        ResourceKey::Certificate(key) => drop(configuration.certificates.remove(key)),
+        ResourceKey::Endpoints(key) => drop(configuration.endpoints.remove(key)),
+        ResourceKey::Backend(key) => drop(configuration.backends.remove(key)),
+        ResourceKey::Listener(key) => drop(configuration.listeners.remove(key)),
+        ResourceKey::Route(key) => drop(configuration.routes.remove(key)),
+    }
 }

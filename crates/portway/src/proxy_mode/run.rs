@@ -24,6 +24,9 @@ use crate::standalone::{OPEN_AGAIN, drain};
 /// How long there must be no update before memory is given back, which takes milliseconds.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(2);
 
+/// How many resources must have come by then. What a few have taken, the next few take again.
+const GIVE_BACK_FROM: usize = 100;
+
 /// Serves until a signal asks to end.
 ///
 /// # Errors
@@ -84,16 +87,14 @@ async fn serve(args: ProxyArgs) -> Result<(), StartError> {
 /// Serves what the controller says until `end` resolves.
 async fn follow(client: &mut Client, gateway: &mut ServedGateway, end: impl Future<Output = ()>) {
     let mut end = std::pin::pin!(end);
-    let mut has_worked = false;
     loop {
         let report = tokio::select! {
             update = client.next() => {
-                has_worked = true;
                 gateway.apply(update, Timestamp::now()).await
             }
             // Reading and compiling takes several times the memory of what comes of it.
-            () = sleep(GIVE_BACK_AFTER), if has_worked => {
-                has_worked = false;
+            () = sleep(GIVE_BACK_AFTER), if gateway.read() >= GIVE_BACK_FROM => {
+                gateway.forget_read();
                 portway_allocator::give_back();
                 continue;
             }

@@ -35,6 +35,8 @@ pub(super) struct ServedGateway {
     /// Since when it is served.
     since: Timestamp,
     compiled: Option<Compiled>,
+    /// Resources that have come, changed or gone since somebody last cleared up after them.
+    read: usize,
     /// What was refused before it came here.
     not_in_update: Vec<Refusal>,
     /// Sockets that the system refused, and the listeners that lack them.
@@ -53,6 +55,7 @@ impl ServedGateway {
             revision: Revision::default(),
             since: Timestamp::UNIX_EPOCH,
             compiled: None,
+            read: 0,
             not_in_update: Vec::new(),
             refused_sockets: Vec::new(),
             without_socket: Vec::new(),
@@ -70,7 +73,7 @@ impl ServedGateway {
             Some(same) if is_served(&same, &configuration) => same,
             previous => {
                 let compiled = compile(Arc::clone(&configuration), &self.addresses, previous.as_ref());
-                log(revision, source, previous.as_ref(), &compiled);
+                self.read += log(revision, source, previous.as_ref(), &compiled);
                 compiled
             }
         };
@@ -85,6 +88,15 @@ impl ServedGateway {
     /// the access log.
     pub(super) fn into_proxy(self) -> Proxy {
         self.proxy
+    }
+
+    /// Resources that have come, changed or gone since the last [`Self::forget_read`].
+    pub(super) fn read(&self) -> usize {
+        self.read
+    }
+
+    pub(super) fn forget_read(&mut self) {
+        self.read = 0;
     }
 
     pub(super) fn has_refused_sockets(&self) -> bool {
@@ -145,13 +157,13 @@ fn is_served(compiled: &Compiled, configuration: &Configuration) -> bool {
     compiled.refused.is_empty() && *compiled.snapshot.configuration == *configuration
 }
 
-fn log(revision: Revision, source: Source, before: Option<&Compiled>, after: &Compiled) {
+/// Returns how many resources are different.
+fn log(revision: Revision, source: Source, before: Option<&Compiled>, after: &Compiled) -> usize {
     let after = &after.snapshot.configuration;
+    let nothing = Configuration::empty(after.gateway.clone());
+    let changes = Changes::between(before.map_or(&nothing, |it| &it.snapshot.configuration), after);
     match before {
-        Some(before) => {
-            let changes = Changes::between(&before.snapshot.configuration, after);
-            tracing::info!(%revision, "{changes}");
-        }
+        Some(_) => tracing::info!(%revision, "{changes}"),
         None => {
             let from = match source {
                 Source::Disk => "as it was saved on the disk",
@@ -162,6 +174,7 @@ fn log(revision: Revision, source: Source, before: Option<&Compiled>, after: &Co
             tracing::info!(%revision, "Gateway {}: {listeners}, {routes}, {from}", after.gateway);
         }
     }
+    changes.count()
 }
 
 /// Logs what is newly refused, and that something is no longer.

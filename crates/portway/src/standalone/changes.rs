@@ -1,10 +1,10 @@
 //! What is different between two configurations of a Gateway, in a line.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use portway_config::Configuration;
+use portway_shared_map::SharedMap;
 
 use crate::wording::counted;
 
@@ -38,16 +38,22 @@ impl Changes {
     }
 }
 
-fn change<K: Ord, V: PartialEq>(before: &BTreeMap<K, Arc<V>>, after: &BTreeMap<K, Arc<V>>) -> Change {
+impl Changes {
+    /// Resources of all kinds.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|(_, change)| change.added + change.changed + change.removed).sum()
+    }
+}
+
+fn change<K: Ord, V: Eq>(before: &SharedMap<K, Arc<V>>, after: &SharedMap<K, Arc<V>>) -> Change {
     let mut change = Change::default();
-    for (key, value) in after {
-        match before.get(key) {
-            None => change.added += 1,
-            Some(before) if before != value => change.changed += 1,
-            Some(_) => {}
+    for it in before.differences(after, |a, b| a == b) {
+        match (it.before, it.after) {
+            (None, _) => change.added += 1,
+            (_, None) => change.removed += 1,
+            (Some(_), Some(_)) => change.changed += 1,
         }
     }
-    change.removed = before.keys().filter(|key| !after.contains_key(key)).count();
     change
 }
 

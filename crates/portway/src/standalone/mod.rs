@@ -28,7 +28,7 @@ use portway_config::Revision;
 use portway_proxy::proxy::Applied;
 use portway_proxy::snapshot::Binding;
 use portway_proxy::{Proxy, Snapshot};
-use portway_translate::KnownCertificates;
+use portway_translate::Memory;
 
 use self::bindings::Unavailable;
 use self::changes::Changes;
@@ -55,7 +55,7 @@ struct Standalone {
     /// Since when the revision is served.
     since: Timestamp,
     gateways: Vec<ServedGateway>,
-    known_certificates: KnownCertificates,
+    memory: Memory,
     /// When the manifests mean something else though they have not changed.
     next_change: Option<Timestamp>,
     /// Sockets that the system refused.
@@ -80,7 +80,7 @@ impl Standalone {
             self.demo_backends.as_mut(),
             &self.settings,
             &self.gateways,
-            &mut self.known_certificates,
+            &mut self.memory,
             now,
         );
         self.next_change = staged.next_change;

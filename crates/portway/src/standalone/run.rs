@@ -9,7 +9,7 @@ use portway_config::Revision;
 use portway_proxy::Proxy;
 use portway_proxy::observe::{ObserveOptions, Observer};
 use portway_proxy::proxy::ProxyOptions;
-use portway_translate::KnownCertificates;
+use portway_translate::Memory;
 
 use super::error::StartError;
 use super::signals::{Asked, Signals};
@@ -114,7 +114,7 @@ fn standalone(
         revision: Revision::default(),
         since: Timestamp::UNIX_EPOCH,
         gateways: Vec::new(),
-        known_certificates: KnownCertificates::default(),
+        memory: Memory::default(),
         next_change: None,
         refused_sockets: Vec::new(),
         admin,

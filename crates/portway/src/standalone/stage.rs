@@ -9,7 +9,7 @@ use portway_api::manifest::Severity;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::{Configuration, NamespacedName};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot, Refused};
-use portway_translate::{Controllers, KnownCertificates, Options, Statuses, Translation, translate_knowing};
+use portway_translate::{Controllers, Memory, Options, Statuses, Translation, translate_remembering};
 
 use super::bindings::{self, Bindings};
 use crate::demo_backend::DemoBackends;
@@ -59,13 +59,13 @@ pub(crate) fn stage(
     demo_backends: Option<&mut DemoBackends>,
     settings: &Settings,
     served: &[ServedGateway],
-    known: &mut KnownCertificates,
+    memory: &mut Memory,
     now: Timestamp,
 ) -> Staged {
     let mut snapshot = edition.snapshot.clone();
     let mut told = demo_backends.map(|it| it.serve(&mut snapshot)).unwrap_or_default();
     told.extend(endpoints::replace(&mut snapshot, &settings.endpoints));
-    let translation = translate_knowing(&snapshot, &options(settings, now), known);
+    let translation = translate_remembering(&snapshot, &options(settings, now), memory);
     let Translation { configurations, statuses, findings, next_change } = translation;
 
     let configurations = by_age(configurations, &snapshot);

@@ -38,16 +38,16 @@ pub(crate) fn carry_over(before: &Statuses, now: &mut Statuses) {
 /// Routes share equal statuses, and share what comes of them.
 fn carry_routes(before: &Statuses, now: &mut Statuses) {
     let mut known = HashMap::new();
-    for (key, status) in &mut now.routes {
-        let Some(before) = before.routes.get(key) else { continue };
-        // Both live on in `before` and in the map, so that no other has their address.
-        let (_, carried) = known.entry((Arc::as_ptr(before), Arc::as_ptr(status))).or_insert_with(|| {
+    let told = now.routes.clone();
+    for it in before.routes.replaced(&told) {
+        let (Some(before), Some(status)) = (it.before, it.after) else { continue };
+        // Both live on in the two maps, so that no other has their address.
+        let carried = known.entry((Arc::as_ptr(before), Arc::as_ptr(status))).or_insert_with(|| {
             let mut carried = RouteStatus::clone(status);
             carry_parts(&before.parents, &mut carried.parents);
-            let carried = if carried == **before { Arc::clone(before) } else { Arc::new(carried) };
-            (Arc::clone(status), carried)
+            if carried == **before { Arc::clone(before) } else { Arc::new(carried) }
         });
-        *status = Arc::clone(carried);
+        now.routes.insert(it.key.clone(), Arc::clone(carried));
     }
 }
 

@@ -170,7 +170,7 @@ fn a_message_says_why_there_are_none() {
         }
         let service = snapshot.services.values().next().unwrap();
         let port = service::ports(service).find(|port| port.port == 80);
-        EndpointsIndex::new(&snapshot).absence(service, port)
+        EndpointsIndex::new(&snapshot).of(&snapshot).absence(service, port)
     };
     assert_eq!(why(vec![http_service()]), "no EndpointSlice names it");
     let misnamed = slice("a", json!([{"name": "web", "port": 80}]), json!([{"addresses": ["10.0.0.1"]}]));
