@@ -38,8 +38,12 @@ limits! {
     REFUSED_PAUSE refused_pause: Duration = Duration::from_secs(30);
     /// Pause before what could not be provisioned is tried again.
     PROVISION_RETRY provision_retry: Duration = Duration::from_secs(10);
-    /// Events after one translation; what is beyond them is counted in the log.
+    /// Statuses that the API server refuses of which the log tells at once; what is beyond them is counted.
+    REFUSALS_AT_ONCE refusals_at_once: usize = 20;
+    /// Events, each with a line in the log, within `events_window`; what is beyond them is counted in the log.
     EVENTS_AT_ONCE events_at_once: usize = 20;
+    /// See `events_at_once`.
+    EVENTS_WINDOW events_window: Duration = Duration::from_secs(10);
     /// How often the EndpointSlice that leads proxies to the controller is written again, in case somebody has changed it.
     ANNOUNCE_AGAIN announce_again: Duration = Duration::from_secs(30);
     /// How long the authority of the stream's certificates is valid.

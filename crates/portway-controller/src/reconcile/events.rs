@@ -12,9 +12,10 @@ use portway_api::{ObjectKey, Snapshot};
 use portway_translate::options::CONTROLLER_NAME;
 use portway_translate::{Finding, Severity};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::translation::Published;
-use crate::limits::EVENTS_AT_ONCE;
+use crate::limits::{EVENTS_AT_ONCE, EVENTS_WINDOW};
 use crate::watch::Kind;
 
 /// The longest note that the API server takes, in bytes (events.k8s.io/v1).
@@ -24,12 +25,19 @@ const NOTE_BYTES: usize = 1024;
 pub(crate) struct EventTeller {
     recorder: Recorder,
     told: BTreeSet<Finding>,
+    told_conflicts: BTreeSet<(ObjectKey, String)>,
+    budget: Budget,
 }
 
 impl EventTeller {
     pub(crate) fn new(client: Client, pod: String) -> Self {
         let reporter = Reporter { controller: CONTROLLER_NAME.to_owned(), instance: Some(pod) };
-        Self { recorder: Recorder::new(client, reporter), told: BTreeSet::new() }
+        Self {
+            recorder: Recorder::new(client, reporter),
+            told: BTreeSet::new(),
+            told_conflicts: BTreeSet::new(),
+            budget: Budget::default(),
+        }
     }
 
     /// Follows what is published, for ever.
@@ -38,25 +46,23 @@ impl EventTeller {
         mut published: watch::Receiver<Option<Arc<Published>>>,
         mut leads: watch::Receiver<bool>,
     ) {
-        while leads.wait_for(|leads| *leads).await.is_ok() && published.changed().await.is_ok() {
+        while leads.wait_for(|leads| *leads).await.is_ok() {
+            let end = self.budget.end();
+            let is_over = async {
+                match end {
+                    Some(end) => sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let is_open = tokio::select! {
+                it = published.changed() => it.is_ok(),
+                () = is_over => { self.tell_how_many_more(); continue }
+            };
+            if !is_open {
+                return;
+            }
             let Some(published) = published.borrow_and_update().clone() else { continue };
             self.tell(&published).await;
-        }
-    }
-
-    /// A port that another Gateway has at the same address.
-    async fn tell_conflict(&self, published: &Published, gateway: &ObjectKey, conflict: &str) {
-        let object = ObjectRef::namespaced("Gateway", gateway);
-        let Some(reference) = reference(&published.snapshot, &object) else { return };
-        let event = Event {
-            type_: EventType::Warning,
-            reason: "AddressConflict".to_owned(),
-            note: Some(format!("{conflict}.")),
-            action: "AssignAddresses".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
-            tracing::debug!("an Event is not taken: {error}");
         }
     }
 
@@ -64,22 +70,87 @@ impl EventTeller {
         let noticed = published.translation.findings.iter().filter(|it| is_noticed(it));
         let noticed: BTreeSet<_> = noticed.cloned().collect();
         let new: Vec<_> = noticed.difference(&self.told).cloned().collect();
-        for finding in new.iter().take(EVENTS_AT_ONCE) {
-            tracing::info!("{finding}");
-            let Some(reference) = reference(&published.snapshot, &finding.object) else { continue };
-            if let Err(error) = self.recorder.publish(&event(finding), &reference).await {
-                tracing::debug!("an Event is not taken: {error}");
-            }
-        }
-        if let Some(more) = new.len().checked_sub(EVENTS_AT_ONCE).filter(|more| *more > 0) {
-            tracing::warn!("{more} more problems; the conditions of the objects tell them");
+        for finding in &new {
+            self.publish(published, &finding.object, event(finding), &finding.to_string()).await;
         }
         self.told = noticed;
-        for (gateway, decision) in &published.decisions {
-            for conflict in decision.taken_ports.values() {
-                self.tell_conflict(published, gateway, conflict).await;
-            }
+        let conflicts: BTreeSet<_> = published
+            .decisions
+            .iter()
+            .flat_map(|(gateway, it)| {
+                it.taken_ports.values().map(|conflict| (gateway.clone(), conflict.clone()))
+            })
+            .collect();
+        let new: Vec<_> = conflicts.difference(&self.told_conflicts).cloned().collect();
+        for (gateway, conflict) in new {
+            let object = ObjectRef::namespaced("Gateway", &gateway);
+            let line = format!("Gateway {gateway}: {conflict}");
+            self.publish(published, &object, conflict_event(&conflict), &line).await;
         }
+        self.told_conflicts = conflicts;
+    }
+
+    /// Tells in an Event and in the log, unless that is too much at once.
+    async fn publish(&mut self, published: &Published, object: &ObjectRef, event: Event, line: &str) {
+        if !self.budget.take(Instant::now()) {
+            return;
+        }
+        tracing::info!("{line}");
+        let Some(reference) = reference(&published.snapshot, object) else { return };
+        if let Err(error) = self.recorder.publish(&event, &reference).await {
+            tracing::debug!("an Event is not taken: {error}");
+        }
+    }
+
+    fn tell_how_many_more(&mut self) {
+        let more = self.budget.begin_again();
+        if more > 0 {
+            tracing::warn!("{more} more problems; the conditions of the objects tell them");
+        }
+    }
+}
+
+/// How much is told: a few at once, so that many mistakes at the same time are no storm of writes and lines.
+#[derive(Debug, Default)]
+struct Budget {
+    /// When the first of these was told.
+    since: Option<Instant>,
+    told: usize,
+    left_out: usize,
+}
+
+impl Budget {
+    /// Whether one more may be told.
+    fn take(&mut self, now: Instant) -> bool {
+        self.since.get_or_insert(now);
+        let may = self.told < EVENTS_AT_ONCE;
+        if may {
+            self.told += 1
+        } else {
+            self.left_out += 1
+        }
+        may
+    }
+
+    /// When as many again may be told.
+    fn end(&self) -> Option<Instant> {
+        self.since.map(|since| since + EVENTS_WINDOW)
+    }
+
+    /// Begins anew; returns how many were left out.
+    fn begin_again(&mut self) -> usize {
+        std::mem::take(self).left_out
+    }
+}
+
+/// A port that another Gateway has at the same address.
+fn conflict_event(conflict: &str) -> Event {
+    Event {
+        type_: EventType::Warning,
+        reason: "AddressConflict".to_owned(),
+        note: Some(format!("{conflict}.")),
+        action: "AssignAddresses".to_owned(),
+        secondary: None,
     }
 }
 
@@ -138,5 +209,22 @@ fn metadata<'a>(snapshot: &'a Snapshot, object: &ObjectRef) -> Option<&'a Object
         "ConfigMap" => snapshot.config_maps.get(&key).map(|it| &it.metadata),
         "Service" => snapshot.services.get(&key).map(|it| &it.metadata),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_at_once_a_few_are_told_and_the_others_counted() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.end(), None);
+        let now = Instant::now();
+        let told = (0..500).filter(|_| budget.take(now)).count();
+        assert_eq!(told, EVENTS_AT_ONCE);
+        assert_eq!(budget.end(), Some(now + EVENTS_WINDOW));
+        assert_eq!(budget.begin_again(), 500 - EVENTS_AT_ONCE);
+        assert!(budget.take(now + EVENTS_WINDOW));
     }
 }

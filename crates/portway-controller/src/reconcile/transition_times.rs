@@ -3,9 +3,10 @@
 //! Translation sees to this for what it says. What the proxies make of it is brought in later, and the same holds there.
 
 use portway_api::Snapshot;
-use portway_api::core::Condition;
 use portway_api::listener::ListenerStatus;
 use portway_translate::Statuses;
+
+use crate::status::carry;
 
 /// Takes the times of conditions from what the objects carry, where the status is the same.
 pub(super) fn carry_over(snapshot: &Snapshot, statuses: &mut Statuses) {
@@ -31,17 +32,9 @@ fn carry_listeners(before: &[ListenerStatus], now: &mut [ListenerStatus]) {
     }
 }
 
-fn carry(before: &[Condition], now: &mut [Condition]) {
-    for condition in now {
-        let same = before.iter().find(|it| it.type_ == condition.type_ && it.status == condition.status);
-        if let Some(same) = same {
-            condition.last_transition_time = same.last_transition_time.clone();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use portway_api::core::Condition;
     use serde_json::json;
 
     use super::*;

@@ -9,6 +9,7 @@ mod pools;
 mod routes;
 mod write;
 
+pub(crate) use self::merge::carry;
 pub use self::plan::{StatusPatch, plan};
 pub use self::pools::plan_pools;
 pub use self::routes::RoutePlan;

@@ -8,11 +8,11 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::{Client, Error};
 use portway_api::object::ObjectRef;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::plan::StatusPatch;
-use crate::limits::{REFUSED_PAUSE, STATUS_WRITES};
+use crate::limits::{REFUSALS_AT_ONCE, REFUSED_PAUSE, STATUS_WRITES};
 use crate::watch::{Kind, Store, decode};
 
 /// Who we are to the API server: the owner of the fields that we write.
@@ -22,13 +22,29 @@ pub const FIELD_MANAGER: &str = "portway.dev/gateway-controller";
 pub struct StatusWriter {
     client: Client,
     store: Arc<Store>,
-    /// What the API server would not take, and when.
-    refused: BTreeMap<ObjectRef, (StatusPatch, Instant)>,
+    /// What the API server would not take.
+    refused: BTreeMap<ObjectRef, Refusal>,
     /// What was written last, with the version that the object has by that. Where the API server keeps something else
     /// than was written (a default, a webhook), to write it again would change nothing, for ever.
     settled: BTreeMap<ObjectRef, (StatusPatch, Option<String>)>,
     /// Writes so far.
     written: u64,
+}
+
+/// What the API server would not take, of one object.
+struct Refusal {
+    patch: StatusPatch,
+    since: Instant,
+    /// What it said, which the log has.
+    message: String,
+}
+
+impl Refusal {
+    /// Whether a write is this one again. Its times do not count: until a condition is taken, it is of now each time.
+    fn is_of(&self, patch: &StatusPatch) -> bool {
+        self.patch.resource_version == patch.resource_version
+            && without_times(self.patch.status.clone()) == without_times(patch.status.clone())
+    }
 }
 
 enum Outcome {
@@ -53,11 +69,10 @@ impl StatusWriter {
     /// Carries the writes out. Returns when to try again what was refused.
     pub async fn write(&mut self, patches: Vec<StatusPatch>) -> Option<Instant> {
         let now = Instant::now();
-        self.refused.retain(|_, (patch, since)| *since + REFUSED_PAUSE > now && patches.contains(patch));
         let wanted: BTreeSet<_> = patches.iter().map(|it| it.object.clone()).collect();
+        self.refused.retain(|object, _| wanted.contains(object));
         self.settled.retain(|object, _| wanted.contains(object));
-        let due =
-            patches.into_iter().filter(|it| !self.refused.contains_key(&it.object) && !self.is_settled(it));
+        let due = patches.into_iter().filter(|it| !self.is_refused(it, now) && !self.is_settled(it));
         let due: Vec<_> = due.collect();
         let (client, store) = (&self.client, &self.store);
         let outcomes: Vec<_> = stream::iter(due)
@@ -68,20 +83,42 @@ impl StatusWriter {
             .buffer_unordered(STATUS_WRITES)
             .collect()
             .await;
+        self.note(outcomes, now);
+        self.refused.values().map(|it| it.since + REFUSED_PAUSE).min()
+    }
+
+    fn note(&mut self, outcomes: Vec<(StatusPatch, Outcome)>, now: Instant) {
+        let mut told = 0;
         for (patch, outcome) in outcomes {
+            let object = patch.object.clone();
             match outcome {
                 Outcome::Written(version) => {
                     self.written += 1;
-                    self.settled.insert(patch.object.clone(), (patch, version));
+                    self.refused.remove(&object);
+                    self.settled.insert(object, (patch, version));
                 }
                 Outcome::Overtaken => {}
                 Outcome::Refused(error) => {
-                    log_refusal(&patch.object, &error);
-                    self.refused.insert(patch.object.clone(), (patch, now));
+                    let message = error.to_string();
+                    // A policy may refuse very many, and each of them again and again: each reason is told once.
+                    if self.refused.get(&object).is_none_or(|before| before.message != message) {
+                        told += 1;
+                        if told <= REFUSALS_AT_ONCE {
+                            log_refusal(&object, &error);
+                        }
+                    }
+                    self.refused.insert(object, Refusal { patch, since: now, message });
                 }
             }
         }
-        self.refused.values().map(|(_, since)| *since + REFUSED_PAUSE).min()
+        if let Some(more) = told.checked_sub(REFUSALS_AT_ONCE).filter(|more| *more > 0) {
+            tracing::error!("{more} more statuses are refused; they are tried again every {REFUSED_PAUSE:?}");
+        }
+    }
+
+    fn is_refused(&self, patch: &StatusPatch, now: Instant) -> bool {
+        let before = self.refused.get(&patch.object);
+        before.is_some_and(|it| it.is_of(patch) && now < it.since + REFUSED_PAUSE)
     }
 
     fn is_settled(&self, patch: &StatusPatch) -> bool {
@@ -125,6 +162,19 @@ async fn apply(client: &Client, store: &Store, patch: &StatusPatch) -> Outcome {
     }
 }
 
+/// A status without the times of its conditions.
+fn without_times(mut status: Value) -> Value {
+    match &mut status {
+        Value::Object(fields) => {
+            fields.remove("lastTransitionTime");
+            fields.values_mut().for_each(|it| *it = without_times(it.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| *it = without_times(it.take())),
+        _ => {}
+    }
+    status
+}
+
 fn log_refusal(object: &ObjectRef, error: &Error) {
     match error {
         Error::Api(status) if status.code == 403 => tracing::error!(
@@ -136,5 +186,26 @@ fn log_refusal(object: &ObjectRef, error: &Error) {
             tracing::error!("the API server refuses the status of {object}: {}", status.message);
         }
         error => tracing::warn!("the status of {object} is not written yet: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_was_refused_is_known_again_whenever_it_is_made() {
+        let patch = |version: &str, status: &str, time: &str| StatusPatch {
+            object: ObjectRef::cluster("GatewayClass", "portway"),
+            resource_version: Some(version.to_owned()),
+            is_conditional: false,
+            status: json!({"conditions": [{"type": "Accepted", "status": status, "lastTransitionTime": time}]}),
+        };
+        let message = "not today".to_owned();
+        let refusal = Refusal { patch: patch("7", "True", "12:00:00"), since: Instant::now(), message };
+        assert!(refusal.is_of(&patch("7", "True", "12:00:09")));
+        assert!(!refusal.is_of(&patch("7", "False", "12:00:00")));
+        // The object is another: what refuses it may look at that.
+        assert!(!refusal.is_of(&patch("8", "True", "12:00:00")));
     }
 }
