@@ -4,31 +4,45 @@ use kube::runtime::watcher;
 
 use crate::watch::Kind;
 
-/// Logs what ended a watch. It is begun again by itself, with growing pauses.
-pub(crate) fn log_watch(kind: &Kind, error: &watcher::Error) {
-    let group = if kind.group.is_empty() { "core" } else { kind.group };
-    log(
-        &format!("watch of {}", kind.kind),
-        &format!("list, watch on {} in API group {group}", kind.plural),
-        error,
-    );
+/// What is watched, and by which permission.
+pub(crate) struct Subject {
+    what: String,
+    permission: String,
 }
 
-/// The same for CRDs.
-pub(crate) fn log_crd_watch(error: &watcher::Error) {
-    log("watch of CRDs", "list, watch on customresourcedefinitions in API group apiextensions.k8s.io", error);
+impl Subject {
+    /// All objects of a kind.
+    pub(crate) fn of_kind(kind: &str, plural: &str, group: &str) -> Self {
+        let group = if group.is_empty() { "core" } else { group };
+        let permission = format!("list, watch on {plural} in API group {group}");
+        Self { what: format!("watch of {kind}"), permission }
+    }
 }
 
-fn log(what: &str, permission: &str, error: &watcher::Error) {
+impl From<&Kind> for Subject {
+    fn from(kind: &Kind) -> Self {
+        Self::of_kind(kind.kind, kind.plural, kind.group)
+    }
+}
+
+/// Whether the API server does not permit a watch.
+pub(crate) fn is_forbidden(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-            if status.code == 403 =>
-        {
-            tracing::error!(
-                "{what} is refused: the controller's ServiceAccount lacks the permission `{permission}`"
-            );
-        }
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 403,
+        _ => false,
+    }
+}
+
+/// Logs that a watch is not permitted.
+pub(crate) fn log_forbidden(Subject { what, permission }: &Subject) {
+    tracing::error!("{what} is refused: the controller's ServiceAccount lacks the permission `{permission}`");
+}
+
+/// Logs what else ended a watch; it is begun again by itself. What was told already is for those who look closer.
+pub(crate) fn log_end(Subject { what, .. }: &Subject, error: &watcher::Error, is_told: bool) {
+    match error {
+        _ if is_told => tracing::debug!("{what}: {error}"),
         // The API server compacts its history; the list that follows brings all.
         watcher::Error::WatchError(status) if status.code == 410 => {
             tracing::debug!("{what} is too far behind; listing again");

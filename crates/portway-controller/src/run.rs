@@ -162,10 +162,15 @@ impl Parts {
 
 /// The authority, as soon as the API server gives it.
 async fn authority(client: &Client, namespace: &str) -> Result<Authority, AuthorityError> {
+    let mut told = String::new();
     loop {
         match Authority::load(client.clone(), namespace).await {
             Err(error @ AuthorityError::Secret { .. }) => {
-                tracing::warn!("{error}; trying again");
+                let error = error.to_string();
+                if error != told {
+                    tracing::warn!("{error}; trying again until it is there");
+                }
+                told = error;
                 sleep(RETRY).await;
             }
             result => return result,

@@ -67,7 +67,7 @@ struct Election {
     api: Api<Lease>,
     namespace: String,
     name: String,
-    /// Whether it was told that the API server cannot be reached.
+    /// Whether it was told that the Lease cannot be written.
     is_told: AtomicBool,
 }
 
@@ -95,13 +95,23 @@ impl Election {
                 self.is_told.store(false, Ordering::Relaxed);
                 claim.observe(Some(lease), begun);
             }
-            // Somebody was faster. The watch brings what there is now.
-            Ok(Err(Error::Api(status))) if matches!(status.code, 404 | 409) => {}
-            Ok(Err(Error::Api(status))) if status.code == 403 => tracing::error!(
-                "no election is possible: the controller's ServiceAccount lacks the permission `create, get, update, \
-                 watch` on leases in API group coordination.k8s.io: {}",
-                status.message
-            ),
+            // Somebody was faster. What there is now must not wait for the watch, which may hang: whoever sees an old state
+            // would be refused with each attempt.
+            Ok(Err(Error::Api(status))) if matches!(status.code, 404 | 409) => {
+                let begun = Instant::now().into_std();
+                if let Ok(Ok(lease)) = timeout(LEASE_REQUEST, self.api.get_opt(&self.name)).await {
+                    claim.observe(lease, begun);
+                }
+            }
+            Ok(Err(Error::Api(status))) if status.code == 403 => {
+                if !self.is_told.swap(true, Ordering::Relaxed) {
+                    tracing::error!(
+                        "no election is possible: the controller's ServiceAccount lacks the permission `create, get, \
+                         update, watch` on leases in API group coordination.k8s.io: {}",
+                        status.message
+                    );
+                }
+            }
             Ok(Err(error)) => self.tell(&error.to_string()),
             Err(_) => self.tell("it does not answer"),
         }

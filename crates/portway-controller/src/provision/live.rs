@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::StreamExt;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, TypeMeta};
+use kube::runtime::watcher as watch_objects;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Client};
 use portway_api::ObjectKey;
 use serde_json::Value;
@@ -16,7 +15,8 @@ use tokio::task::JoinHandle;
 
 use super::kind::Kind;
 use super::naming::{MANAGED_BY, PORTWAY};
-use crate::watch::Pauses;
+use crate::failure::Subject;
+use crate::watch::Events;
 
 /// How long a silent connection to the API server is believed in, in seconds.
 const WATCH_TIMEOUT: u32 = 120;
@@ -77,9 +77,12 @@ impl Live {
         owned.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Takes in what the API server answered to a write of ours, before the watch brings it.
-    pub(super) fn learn(&self, kind: Kind, object: DynamicObject) {
+    /// Takes in what the API server has, by a watch or as the answer to a write of ours.
+    pub(super) fn learn(&self, kind: Kind, mut object: DynamicObject) {
         let key = ObjectKey::of(&object.metadata);
+        // Items of a list do not repeat what they are, and would differ from all that is wanted.
+        let resource = kind.resource();
+        object.types = Some(TypeMeta { api_version: resource.api_version, kind: resource.kind });
         if let Some(object) = pruned(object) {
             self.insert(kind, key, object);
         }
@@ -162,20 +165,22 @@ async fn follow(client: Client, kind: Kind, live: Live) {
     let api = Api::<DynamicObject>::all_with(client, &resource);
     let selector = format!("{MANAGED_BY}={PORTWAY}");
     let config = watcher::Config::default().labels(&selector).timeout(WATCH_TIMEOUT);
-    let mut events = pin!(watch_objects(api, config).backoff(Pauses::new()));
+    let subject = Subject::of_kind(kind.as_str(), kind.plural(), kind.group());
+    let stream = pin!(watch_objects(api, config));
+    let mut events = Events::new(stream, subject);
     let mut listed = None;
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => listed = Some(BTreeSet::new()),
-            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+            Event::Init => listed = Some(BTreeSet::new()),
+            Event::InitApply(object) | Event::Apply(object) => {
                 let key = ObjectKey::of(&object.metadata);
                 if let Some(listed) = &mut listed {
                     listed.insert(key);
                 }
                 live.learn(kind, object);
             }
-            Ok(Event::Delete(object)) => live.forget(kind, &ObjectKey::of(&object.metadata)),
-            Ok(Event::InitDone) => {
+            Event::Delete(object) => live.forget(kind, &ObjectKey::of(&object.metadata)),
+            Event::InitDone => {
                 let listed = listed.take().unwrap_or_default();
                 let gone: Vec<_> = live
                     .state()
@@ -187,27 +192,25 @@ async fn follow(client: Client, kind: Kind, live: Live) {
                 gone.iter().for_each(|(kind, key)| live.forget(*kind, key));
                 live.complete(kind);
             }
-            Err(error) => log(kind, &error),
         }
     }
 }
 
-fn log(kind: Kind, error: &watcher::Error) {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-            if status.code == 403 =>
-        {
-            tracing::error!(
-                "what is provisioned cannot be watched: the controller's ServiceAccount lacks the permission `list, watch` \
-                 on {} in API group `{}`",
-                kind.plural(),
-                kind.group()
-            );
-        }
-        watcher::Error::WatchError(status) if status.code == 410 => {
-            tracing::debug!("watch of {} is too far behind; listing again", kind.as_str());
-        }
-        error => tracing::warn!("watch of {} has ended and is begun again: {error}", kind.as_str()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_of_a_list_is_what_the_answer_to_a_write_is() {
+        let item: DynamicObject = serde_json::from_value(serde_json::json!({
+            "metadata": {"namespace": "infra", "name": "edge-portway"},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+        }))
+        .unwrap();
+        let live = Live { state: Arc::default(), changes: watch::Sender::new(0) };
+        live.learn(Kind::Service, item);
+        let seen = live.get(Kind::Service, &ObjectKey::new("infra", "edge-portway")).unwrap();
+        assert_eq!((&seen["apiVersion"], &seen["kind"]), (&"v1".into(), &"Service".into()));
+        assert_eq!(seen["status"]["loadBalancer"]["ingress"][0]["ip"], "192.0.2.1");
     }
 }

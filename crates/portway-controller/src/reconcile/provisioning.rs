@@ -128,7 +128,7 @@ impl Provisioner {
             let is_there = now.is_some_and(|now| {
                 now.metadata.uid == gateway.metadata.uid && now.metadata.deletion_timestamp.is_none()
             });
-            if status.conditions.is_empty() || !is_there {
+            if status.conditions.is_empty() || !is_there || self.store.is_leaving(&name.namespace) {
                 continue;
             }
             let applied = self.keep_gateway(published, name, gateway).await;

@@ -142,6 +142,7 @@ fn secret(new: &ServerCertificate) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CERTIFICATE_RENEWAL;
 
     #[test]
     fn what_it_issues_chains_to_it_and_has_the_names() {
@@ -154,5 +155,19 @@ mod tests {
         assert!(
             issued.certificate.contains("BEGIN CERTIFICATE") && issued.certificate != authority.certificate
         );
+    }
+
+    /// A proxy whose clock is behind the controller's by less than that believes it all the same, and so does one whose
+    /// clock is ahead: what is issued is renewed long before its end.
+    #[test]
+    fn clocks_may_differ_by_as_much_as_the_validity_begins_earlier() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut parameters = CertificateParams::default();
+        validity(&mut parameters, now, CERTIFICATE_VALIDITY);
+        let seconds = |it: Duration| i64::try_from(it.as_secs()).unwrap();
+        let (begin, end) = (parameters.not_before.unix_timestamp(), parameters.not_after.unix_timestamp());
+        assert_eq!(begin, now.as_second() - seconds(CLOCK_SKEW));
+        assert_eq!(end, now.as_second() + seconds(CERTIFICATE_VALIDITY));
+        assert!(CERTIFICATE_RENEWAL + CLOCK_SKEW < CERTIFICATE_VALIDITY);
     }
 }

@@ -95,13 +95,21 @@ impl StreamServer {
     }
 
     async fn announce(&self) {
+        let mut told = String::new();
         loop {
             match beacon::announce(self.client.clone(), &self.options).await {
-                Ok(()) => sleep(ANNOUNCE_AGAIN).await,
+                Ok(()) => {
+                    told.clear();
+                    sleep(ANNOUNCE_AGAIN).await;
+                }
                 Err(error) => {
-                    tracing::warn!(
-                        "proxies cannot be told the way here yet: the EndpointSlice is refused: {error}"
-                    );
+                    let error = error.to_string();
+                    if error != told {
+                        tracing::warn!(
+                            "proxies cannot be told the way here yet: the EndpointSlice is refused: {error}"
+                        );
+                    }
+                    told = error;
                     sleep(RETRY).await;
                 }
             }

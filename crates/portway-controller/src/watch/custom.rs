@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::runtime::watcher as watch;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
 
+use super::events::Events;
 use super::kind::{KINDS, Kind};
 use super::object_watch;
-use super::pause::Pauses;
 use super::store::Store;
-use crate::failure;
+use crate::failure::Subject;
 
 /// The annotations by which the CRDs tell which release they are of (`apis/v1`, CRD annotations).
 const BUNDLE_VERSION: &str = "gateway.networking.k8s.io/bundle-version";
@@ -41,14 +40,13 @@ pub type BundleVersion = Option<String>;
 /// Starts and ends watches as CRDs come and go, for ever.
 pub(super) async fn follow(client: Client, store: Arc<Store>, installed: Sender<Installed>) {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
-    let mut events = pin!(watch(api, watcher::Config::default()).backoff(Pauses::new()));
+    let subject = Subject::of_kind("CRDs", "customresourcedefinitions", "apiextensions.k8s.io");
+    let stream = pin!(watch(api, watcher::Config::default()));
+    let mut events = Events::new(stream, subject);
     let mut watches =
         CustomWatches { client, store, installed, running: BTreeMap::new(), listed: Vec::new() };
     while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => watches.take(event),
-            Err(error) => failure::log_crd_watch(&error),
-        }
+        watches.take(event);
     }
 }
 

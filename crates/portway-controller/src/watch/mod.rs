@@ -4,6 +4,7 @@
 //! moment at which their CRD serves a version that Portway reads, and no longer than that.
 
 mod custom;
+mod events;
 pub mod kind;
 mod object_watch;
 mod optional;
@@ -17,6 +18,7 @@ use kube::Client;
 use tokio::task::JoinHandle;
 
 pub use self::custom::{BundleVersion, Installed};
+pub(crate) use self::events::Events;
 pub use self::kind::{KINDS, Kind};
 pub(crate) use self::object_watch::decode;
 pub(crate) use self::pause::Pauses;

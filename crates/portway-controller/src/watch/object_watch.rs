@@ -4,18 +4,16 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use kube::core::{ApiResource, DynamicObject};
+use kube::runtime::watcher as watch;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client};
 use portway_api::object::ObjectRef;
 
+use super::events::Events;
 use super::kind::Kind;
-use super::pause::Pauses;
 use super::prune::prune;
 use super::store::Store;
-use crate::failure;
 use crate::limits::WATCH_TIMEOUT_SECONDS;
 
 /// Follows all objects of a kind, for ever.
@@ -31,22 +29,11 @@ pub(super) async fn follow(
     let api = Api::<DynamicObject>::all_with(client, &resource);
     let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
     config.field_selector = kind.field_selector.map(str::to_owned);
-    let mut events = pin!(watch(api, config).backoff(Pauses::new()));
+    let stream = pin!(watch(api, config));
+    let mut events = Events::new(stream, kind.into());
     let mut reader = Reader { kind, resource, store, known: BTreeSet::new(), listed: None };
-    // An absence is told once, not with each attempt.
-    let mut is_told = false;
     while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                is_told = false;
-                reader.take(event);
-            }
-            Err(error) if is_told => tracing::debug!("watch of {}: {error}", kind.kind),
-            Err(error) => {
-                is_told = true;
-                failure::log_watch(kind, &error);
-            }
-        }
+        reader.take(event);
     }
 }
 

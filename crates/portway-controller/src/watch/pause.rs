@@ -22,25 +22,35 @@ impl Pauses {
     pub(crate) fn new() -> Self {
         Self { next: WATCH_PAUSE, chance: RandomState::new() }
     }
-}
 
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
+    /// The next one.
+    pub(crate) fn draw(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(WATCH_PAUSE_MAX);
         let mut hasher = self.chance.build_hasher();
         hasher.write_u128(pause.as_nanos());
         self.chance = RandomState::new();
         let shorter = u32::from(hasher.finish().to_be_bytes()[0]);
-        Some(pause - pause * shorter / (4 * 256))
+        pause - pause * shorter / (4 * 256)
+    }
+
+    /// Goes back to the shortest.
+    pub(crate) fn begin_again(&mut self) {
+        self.next = WATCH_PAUSE;
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.draw())
     }
 }
 
 impl Backoff for Pauses {
     fn reset(&mut self) {
-        self.next = WATCH_PAUSE;
+        self.begin_again();
     }
 }
 

@@ -74,6 +74,12 @@ impl Store {
         self.state().snapshot.gateways.get(key).cloned()
     }
 
+    /// Whether a namespace is being deleted: nothing new can be made in it.
+    pub fn is_leaving(&self, namespace: &str) -> bool {
+        let state = self.state();
+        state.snapshot.namespaces.get(namespace).is_some_and(|it| it.metadata.deletion_timestamp.is_some())
+    }
+
     /// Kinds whose first list is not complete.
     pub fn awaited(&self) -> Vec<&'static str> {
         self.state().awaited.iter().copied().collect()

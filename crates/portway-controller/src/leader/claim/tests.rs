@@ -20,8 +20,13 @@ impl World {
 
     /// One round of a candidate: it sees what there is, and does what is due.
     fn round(&mut self, claim: &mut Claim) -> bool {
+        self.round_at(claim, Timestamp::UNIX_EPOCH)
+    }
+
+    /// The same of one whose clock shows `time`.
+    fn round_at(&mut self, claim: &mut Claim, time: Timestamp) -> bool {
         claim.observe(self.lease.clone(), self.now);
-        if let Some(step) = claim.next(self.now, Timestamp::UNIX_EPOCH) {
+        if let Some(step) = claim.next(self.now, time) {
             self.write(step, claim);
         }
         claim.is_held(self.now)
@@ -105,4 +110,22 @@ fn nothing_is_done_before_anything_is_seen() {
     let claim = candidate("a");
     assert_eq!(claim.next(Instant::now(), Timestamp::UNIX_EPOCH), None);
     assert!(!claim.is_held(Instant::now()));
+}
+
+#[test]
+fn clocks_that_differ_by_years_change_nothing() {
+    let years = |count: i64| Timestamp::from_second(count * 365 * 24 * 3600).unwrap();
+    for (early, late) in [(years(10), years(90)), (years(90), years(10))] {
+        let (mut world, mut a, mut b) = (World::new(), candidate("a"), candidate("b"));
+        for _ in 0..10 {
+            assert!(world.round_at(&mut a, early));
+            assert!(!world.round_at(&mut b, late));
+            world.wait(2);
+        }
+        world.wait(2);
+        assert!(!world.round_at(&mut b, late), "4 seconds without renewal");
+        world.wait(1);
+        assert!(world.round_at(&mut b, late));
+        assert!(!world.round_at(&mut a, early));
+    }
 }
