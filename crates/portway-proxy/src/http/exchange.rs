@@ -20,7 +20,7 @@ use super::request_id::RequestId;
 use super::rule::{CompiledBackend, CompiledRule};
 use super::server::{ClientConnection, Place};
 use crate::observe::RequestRecord;
-use crate::observe::record::Timing;
+use crate::observe::record::{ServedBy, Timing};
 use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
 
@@ -210,6 +210,7 @@ impl Exchange {
         let head = if self.status.get() == 0 { total } else { self.head.get() };
         self.connection.worker.recorder.request(&RequestRecord {
             start: self.start,
+            served_by: self.served_by(),
             revision: self.current.snapshot.revision,
             gateway: &self.connection.info.gateway,
             listener: listener.map(|listener| &listener.key),
@@ -238,6 +239,16 @@ impl Exchange {
                 own: head.saturating_sub(self.connect.get() + self.upstream.get()),
             },
         });
+    }
+
+    fn served_by(&self) -> Option<ServedBy> {
+        Some(ServedBy {
+            generation: self.current.generation,
+            gateway: self.place?.gateway,
+            listener: self.listener.get(),
+            rule: self.rule.get(),
+            backend: self.backend.get(),
+        })
     }
 
     /// As the client wrote it.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::log_line;
 use super::record::{L4Record, RequestRecord};
+use super::remembered::Remembered;
 use super::timestamp::TimestampFormat;
 
 /// Size at which a worker's buffer is handed on. Each time wakes the writing thread, which costs more than the memory.
@@ -66,6 +67,7 @@ impl LogWriter {
                 json: format == LogFormat::Json,
                 lines: RefCell::new(Lines { bytes: Vec::new(), count: 0 }),
                 time: RefCell::default(),
+                remembered: RefCell::default(),
                 flush_is_due: Cell::new(false),
                 sender: self.sender.clone(),
                 dropped: Arc::clone(&self.dropped),
@@ -103,6 +105,7 @@ struct Buffer {
     json: bool,
     lines: RefCell<Lines>,
     time: RefCell<TimestampFormat>,
+    remembered: RefCell<Remembered>,
     flush_is_due: Cell<bool>,
     sender: SyncSender<Lines>,
     dropped: Arc<AtomicU64>,
@@ -110,8 +113,14 @@ struct Buffer {
 
 impl LogBuffer {
     pub(super) fn request(&self, record: &RequestRecord<'_>) {
-        let write = if self.0.json { log_line::request_json } else { log_line::request_text };
-        self.0.push(|bytes| write(bytes, self.0.time.borrow_mut().format(record.start), record));
+        let mut time = self.0.time.borrow_mut();
+        let time = time.format(record.start);
+        if self.0.json {
+            let mut remembered = self.0.remembered.borrow_mut();
+            self.0.push(|bytes| log_line::request_json(bytes, time, record, &mut remembered));
+        } else {
+            self.0.push(|bytes| log_line::request_text(bytes, time, record));
+        }
         self.flush_soon();
     }
 

@@ -17,6 +17,11 @@ impl<'a> Object<'a> {
         Self(into)
     }
 
+    /// Goes on in an object that was begun before.
+    pub(super) fn resume(into: &'a mut Vec<u8>) -> Self {
+        Self(into)
+    }
+
     /// Writes a field. `key` is what [`key!`] makes of its name. Inlined, so that its length is known to the
     /// compiler and copying it takes a few moves.
     #[inline(always)]
@@ -50,6 +55,16 @@ macro_rules! key {
     };
 }
 pub(super) use key;
+
+/// Text in which no character needs an escape.
+pub(super) struct Plain<'a>(pub(super) &'a str);
+
+impl Value for Plain<'_> {
+    #[inline(always)]
+    fn write(&self, into: &mut Vec<u8>) {
+        quoted(into, |into| into.extend_from_slice(self.0.as_bytes()));
+    }
+}
 
 /// What can be written as JSON.
 pub(super) trait Value {
@@ -194,23 +209,24 @@ fn escaped(into: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Hardly any text does, so eight bytes are looked at at once: subtracting borrows the highest bit of a byte
-/// that is smaller.
+/// Hardly any text does, so it is looked at in blocks: the loop over one becomes a few vector instructions.
 fn needs_escapes(text: &[u8]) -> bool {
-    const ONES: u64 = u64::MAX / 0xFF;
-    const HIGHS: u64 = ONES * 0x80;
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGHS;
-    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let in_word = |word| (below(word, 0x20) | equal(word, b'"') | equal(word, b'\\')) != 0;
-    let (words, rest) = text.as_chunks::<8>();
-    if words.iter().any(|word| in_word(u64::from_ne_bytes(*word))) {
+    let (blocks, rest) = text.as_chunks::<16>();
+    if blocks.iter().any(block_needs_escapes) {
         return true;
     }
-    match text.last_chunk() {
-        // The last eight bytes overlap those before.
-        Some(last) => in_word(u64::from_ne_bytes(*last)),
-        None => rest.iter().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')),
+    // The last block overlaps those before.
+    match (text.last_chunk::<16>(), rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        _ if rest.is_empty() => false,
+        (Some(last), ..) => block_needs_escapes(last),
+        (None, Some(first), Some(last)) => block_needs_escapes(first) | block_needs_escapes(last),
+        _ => rest.iter().any(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')),
     }
+}
+
+/// Without a branch for each byte, so that the compiler can look at all of them at once.
+fn block_needs_escapes<const LENGTH: usize>(block: &[u8; LENGTH]) -> bool {
+    block.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
 #[cfg(test)]
@@ -244,10 +260,11 @@ mod tests {
     #[test]
     fn every_byte_below_space_and_both_quotes_are_found_in_every_place() {
         for byte in 0..0x80_u8 {
-            for place in 0..17 {
-                let mut text = [b'a'; 17];
+            for (length, place) in (1..40).flat_map(|length| (0..length).map(move |place| (length, place))) {
+                let mut text = vec![b'a'; length];
                 text[place] = byte;
-                assert_eq!(needs_escapes(&text), matches!(byte, 0..0x20 | b'"' | b'\\'), "{byte} at {place}");
+                let needed = matches!(byte, 0..0x20 | b'"' | b'\\');
+                assert_eq!(needs_escapes(&text), needed, "{byte} at {place} of {length}");
             }
         }
     }

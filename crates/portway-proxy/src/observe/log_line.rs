@@ -7,8 +7,9 @@ use std::time::Duration;
 use hyper::Version;
 use portway_config::{ListenerParent, NamespacedName};
 
-use super::json::{Object, key};
+use super::json::{Object, Plain, key};
 use super::record::{L4Record, RequestRecord};
+use super::remembered::Remembered;
 use crate::reason::Reason;
 
 /// Room for the JSON of most requests.
@@ -37,29 +38,28 @@ fn listener_set(parent: &ListenerParent) -> Option<&NamespacedName> {
 const DATA_PATH: &str = "proxy";
 
 /// The fields of a request, in their order. The names are stable: people's queries rely on them.
-pub(super) fn request_json(into: &mut Vec<u8>, time: &str, record: &RequestRecord<'_>) {
+pub(super) fn request_json(
+    into: &mut Vec<u8>,
+    time: &str,
+    record: &RequestRecord<'_>,
+    remembered: &mut Remembered,
+) {
     into.reserve(USUAL_LENGTH);
-    Object::begin(into)
-        .field(key!("time"), time)
-        .field(key!("revision"), record.revision.0)
-        .field(key!("gateway"), record.gateway)
-        .field(key!("listener"), record.listener.map(|it| &*it.name))
-        .field_if(key!("listener_set"), record.listener.and_then(|it| listener_set(&it.parent)))
-        .field(key!("route"), record.route)
-        .field(key!("rule"), record.rule.map(|(index, _)| index))
-        .field(key!("rule_name"), record.rule.and_then(|(_, name)| name))
-        .field(key!("backend"), record.backend)
+    Object::begin(into).field(key!("time"), Plain(time));
+    remembered.write(into, record.served_by, |into| served_by_json(into, record));
+    Object::resume(into)
         .field(key!("endpoint"), record.endpoint)
-        .field(key!("data_path"), DATA_PATH)
+        .field(key!("data_path"), Plain(DATA_PATH))
         .field(key!("client"), record.client)
         .field(key!("peer"), record.peer)
-        .field(key!("protocol"), protocol(record.version))
-        .field(key!("method"), record.method.as_str())
-        .field(key!("scheme"), record.scheme)
+        .field(key!("protocol"), Plain(protocol(record.version)))
+        // A token (RFC 9110, section 9.1), which has neither quotes nor backslashes.
+        .field(key!("method"), Plain(record.method.as_str()))
+        .field(key!("scheme"), Plain(record.scheme))
         .field(key!("authority"), record.authority)
         .field(key!("path"), record.target)
         .field(key!("status"), record.status)
-        .field(key!("reason"), record.reason.map(Reason::as_str))
+        .field(key!("reason"), record.reason.map(|reason| Plain(reason.as_str())))
         .field(key!("attempts"), record.attempts)
         .field(key!("request_bytes"), record.request_bytes)
         .field(key!("response_bytes"), record.response_bytes)
@@ -70,6 +70,19 @@ pub(super) fn request_json(into: &mut Vec<u8>, time: &str, record: &RequestRecor
         .field(key!("request_id"), record.request_id)
         .field(key!("user_agent"), record.user_agent)
         .end();
+}
+
+/// The fields that requests have alike which the same part of a configuration has served.
+fn served_by_json(into: &mut Vec<u8>, record: &RequestRecord<'_>) {
+    Object::resume(into)
+        .field(key!("revision"), record.revision.0)
+        .field(key!("gateway"), record.gateway)
+        .field(key!("listener"), record.listener.map(|it| &*it.name))
+        .field_if(key!("listener_set"), record.listener.and_then(|it| listener_set(&it.parent)))
+        .field(key!("route"), record.route)
+        .field(key!("rule"), record.rule.map(|(index, _)| index))
+        .field(key!("rule_name"), record.rule.and_then(|(_, name)| name))
+        .field(key!("backend"), record.backend);
 }
 
 /// The fields of a connection that is not HTTP, in their order.

@@ -11,6 +11,7 @@ mod json;
 mod log_line;
 mod metrics;
 pub mod record;
+mod remembered;
 mod timestamp;
 
 pub use access_log::LogFormat;

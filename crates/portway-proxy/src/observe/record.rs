@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use hyper::{Method, Version};
 use portway_config::{BackendKey, ListenerKey, NamespacedName, Revision, RouteKey};
+use portway_route::{ListenerId, RuleId};
 
 use crate::reason::Reason;
 
@@ -14,6 +15,8 @@ use crate::reason::Reason;
 pub struct RequestRecord<'a> {
     /// When the head of the request was read.
     pub start: SystemTime,
+    /// Where the next six fields stand in the configuration, if it has them.
+    pub served_by: Option<ServedBy>,
     /// The configuration that served it.
     pub revision: Revision,
     /// The Gateway.
@@ -58,6 +61,22 @@ pub struct RequestRecord<'a> {
     pub response_bytes: u64,
     /// Durations.
     pub timing: Timing,
+}
+
+/// Which part of which configuration served a request. Two requests of one worker that were served by the same have
+/// revision, Gateway, listener, route, rule and backend alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedBy {
+    /// Number of the snapshot among those that the worker has had.
+    pub generation: u64,
+    /// Index of the Gateway in it.
+    pub gateway: usize,
+    /// The listener, once it is known.
+    pub listener: Option<ListenerId>,
+    /// The rule, once it is known.
+    pub rule: Option<RuleId>,
+    /// Index of the backend in the rule, once it is chosen.
+    pub backend: Option<usize>,
 }
 
 /// The parts of a request's duration.

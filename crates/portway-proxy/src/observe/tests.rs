@@ -49,6 +49,7 @@ impl Default for Request {
 fn record(request: &Request) -> RequestRecord<'_> {
     RequestRecord {
         start: UNIX_EPOCH + Duration::from_millis(1_795_421_286_007),
+        served_by: None,
         revision: Revision(7),
         gateway: &request.gateway,
         listener: Some(&request.listener),
