@@ -58,14 +58,16 @@ where
     };
     let limits = &connection.worker.limits;
     let for_requests = Rc::clone(&connection);
-    let service = service_fn(move |request| handle(Rc::clone(&for_requests), request));
     let io = TokioIo::new(io);
     // Boxed, so that a connection has the size of its own protocol, and once: a future that is handed on
     // takes its room in each that hands it on.
     let ended = if http2 {
+        // hyper moves the future of a stream several times before it is polled; boxed, it has the size of a pointer.
+        let service = service_fn(move |request| Box::pin(handle(Rc::clone(&for_requests), request)));
         let served = Box::pin(http2_builder(limits).serve_connection(io, service));
         drive::drive(served, &connection, drain).await
     } else {
+        let service = service_fn(move |request| handle(Rc::clone(&for_requests), request));
         let served = Box::pin(http1_builder(limits).serve_connection(io, service).with_upgrades());
         drive::drive(served, &connection, drain).await
     };
