@@ -1,7 +1,7 @@
 //! The places of all parts of a document, in one flat table.
 //!
 //! A tree of maps would take several times the memory of the text, and there may be thousands of routes. Here each value
-//! is one row of 24 bytes, in the order of the text and each before its parts; a row says where the rows of its parts
+//! is one row of 16 bytes, in the order of the text and each before its parts; a row says where the rows of its parts
 //! end. Keys are kept as hashes: two keys of one mapping that meet in a hash cost no more than a place that is off.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,14 +12,29 @@ use super::{field_path::Segment, position::Place};
 #[derive(Clone, Copy, Debug)]
 struct Row {
     name: Name,
-    key: Place,
-    value: Place,
+    key: Packed,
+    value: Packed,
     /// The row behind the last of this value's parts; while the value is open, [`OPEN`].
     end: u32,
 }
 
 /// The end of a value whose parts are not complete.
 const OPEN: u32 = u32::MAX;
+
+/// A place in four bytes: line and column, or with the highest bit set where in [`Places::wide`] it stands.
+#[derive(Clone, Copy, Debug)]
+struct Packed(u32);
+
+impl Packed {
+    const COLUMN_BITS: u32 = 11;
+    const WIDE: u32 = 1 << 31;
+
+    /// Absent for a place that is too far down or to the right.
+    fn of(place: Place) -> Option<Self> {
+        let fits = place.line < Self::WIDE >> Self::COLUMN_BITS && place.column < 1 << Self::COLUMN_BITS;
+        fits.then_some(Self(place.line << Self::COLUMN_BITS | place.column))
+    }
+}
 
 /// What leads from a value to one of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +64,8 @@ pub(super) struct Spot(u32);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     rows: Vec<Row>,
+    /// The places that four bytes are too few for.
+    wide: Vec<Place>,
 }
 
 impl Places {
@@ -56,8 +73,28 @@ impl Places {
     pub(super) fn enter(&mut self, name: Name, key: Option<Place>, value: Place) -> Spot {
         // Fewer rows than `limits` allow values and copies of them: far from `u32::MAX`.
         let spot = Spot(self.len());
-        self.rows.push(Row { name, key: key.unwrap_or(value), value, end: OPEN });
+        let value = self.pack(value);
+        let key = key.map_or(value, |key| self.pack(key));
+        self.rows.push(Row { name, key, value, end: OPEN });
         spot
+    }
+
+    fn pack(&mut self, place: Place) -> Packed {
+        Packed::of(place).unwrap_or_else(|| {
+            // No more of them than of rows, and of keys.
+            let index = u32::try_from(self.wide.len()).unwrap_or(u32::MAX);
+            self.wide.push(place);
+            Packed(Packed::WIDE | index)
+        })
+    }
+
+    fn unpack(&self, packed: Packed) -> Place {
+        if packed.0 & Packed::WIDE == 0 {
+            let column = packed.0 & ((1 << Packed::COLUMN_BITS) - 1);
+            return Place { line: packed.0 >> Packed::COLUMN_BITS, column };
+        }
+        let index = (packed.0 & !Packed::WIDE) as usize;
+        self.wide.get(index).copied().unwrap_or(Place::START)
     }
 
     /// Ends the parts of a value.
@@ -71,6 +108,7 @@ impl Places {
     /// Gives back the room for rows that do not come any more.
     pub(super) fn complete(mut self) -> Self {
         self.rows.shrink_to_fit();
+        self.wide.shrink_to_fit();
         self
     }
 
@@ -133,12 +171,12 @@ impl Places {
 
     /// Where the key of an entry is, and of other values the value.
     pub(super) fn key(&self, spot: Spot) -> Place {
-        self.row(spot).map_or(Place::START, |row| row.key)
+        self.row(spot).map_or(Place::START, |row| self.unpack(row.key))
     }
 
     /// Where the value is.
     pub(super) fn value(&self, spot: Spot) -> Place {
-        self.row(spot).map_or(Place::START, |row| row.value)
+        self.row(spot).map_or(Place::START, |row| self.unpack(row.value))
     }
 
     fn name(&self, spot: Spot) -> Name {
@@ -179,7 +217,21 @@ mod tests {
 
     #[test]
     fn rows_are_small() {
-        assert_eq!(size_of::<Row>(), 24);
+        assert_eq!(size_of::<Row>(), 16);
+    }
+
+    #[test]
+    fn a_place_is_what_it_was_however_far_away() {
+        let mut places = Places::default();
+        let far = [1, 2, 2047, 2048, (1 << 20) - 1, 1 << 20, u32::MAX];
+        let all = || far.iter().flat_map(|&line| far.map(|column| Place { line, column }));
+        let spots: Vec<_> =
+            all().map(|place| places.enter(Name::of_key("a"), Some(place), Place::START)).collect();
+        let places = places.complete();
+        for (spot, place) in spots.into_iter().zip(all()) {
+            assert_eq!((places.key(spot), places.value(spot)), (place, Place::START));
+        }
+        assert_eq!(places.wide.len(), 7 * 7 - 5 * 3, "lines below 2^20 with columns below 2^11 are packed");
     }
 
     #[test]
