@@ -70,8 +70,9 @@ fn a_damaged_or_foreign_saved_configuration_is_ignored_with_a_message() {
     std::fs::create_dir(controller.state_dir()).unwrap();
     for (content, message) in [
         ("", "it is damaged"),
-        ("portway-configuration/1 00\nx", "it is damaged"),
-        ("portway-configuration/9 00\nx", "another format, `portway-configuration/9`"),
+        ("portway-configuration/2\nx", "it is damaged"),
+        ("portway-configuration/1 00\nx", "another format, `portway-configuration/1 00`"),
+        ("portway-configuration/9\nx", "another format, `portway-configuration/9`"),
     ] {
         std::fs::write(controller.state_dir().join("configuration"), content).unwrap();
         let proxy = controller.proxy(&["--drain-delay", "0s"]);
