@@ -125,9 +125,9 @@ impl Budget {
         self.since.get_or_insert(now);
         let may = self.told < EVENTS_AT_ONCE;
         if may {
-            self.told += 1
+            self.told += 1;
         } else {
-            self.left_out += 1
+            self.left_out += 1;
         }
         may
     }
