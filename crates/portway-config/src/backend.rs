@@ -38,6 +38,7 @@ pub struct BackendTlsSettings {
     /// Who must have signed the certificate.
     pub trust: BackendTrust,
     /// Names of which the certificate must have one; empty asks for `server_name`.
+    #[serde(default)]
     pub subject_alt_names: Vec<SubjectAltName>,
     /// The certificate that the Gateway shows.
     pub client_certificate: Option<CertificateKey>,

@@ -54,6 +54,7 @@ pub struct Configuration {
 
 /// Settings for a Gateway as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// Number of proxies in front whose `X-Forwarded-*` entries are believed. 0: the peer is the client.
     pub trusted_hops: u8,

@@ -29,10 +29,13 @@ pub enum Filter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeaderModifier {
     /// Replace all values.
+    #[serde(default)]
     pub set: Vec<Header>,
     /// Add to the values that there are.
+    #[serde(default)]
     pub add: Vec<Header>,
     /// Remove.
+    #[serde(default)]
     pub remove: Vec<Arc<str>>,
 }
 
@@ -93,14 +96,18 @@ pub struct Mirror {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cors {
     /// Origins that may read the response; `*` alone, or with a wildcard in the host.
+    #[serde(default)]
     pub allow_origins: Vec<Arc<str>>,
     /// Whether credentials may be sent.
     pub allow_credentials: bool,
     /// Methods, or `*`.
+    #[serde(default)]
     pub allow_methods: Vec<Arc<str>>,
     /// Request headers, or `*`.
+    #[serde(default)]
     pub allow_headers: Vec<Arc<str>>,
     /// Response headers that scripts may read, or `*`.
+    #[serde(default)]
     pub expose_headers: Vec<Arc<str>>,
     /// How long a browser may keep the answer to a preflight request, in seconds.
     pub max_age: u32,

@@ -18,6 +18,7 @@ pub struct Listener {
     /// Protocol with its TLS settings.
     pub protocol: ListenerProtocol,
     /// Filters that run for each request before the route is chosen (GEP-5224).
+    #[serde(default)]
     pub filters: Vec<Filter>,
 }
 

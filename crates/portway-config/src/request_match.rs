@@ -12,8 +12,10 @@ pub struct RequestMatch {
     /// The method, exactly.
     pub method: Option<Arc<str>>,
     /// Headers; names in lower case. A name stands here once (the API: only the first entry counts).
+    #[serde(default)]
     pub headers: Vec<NamedMatch>,
     /// Query parameters; names as they are written. A name stands here once.
+    #[serde(default)]
     pub query_params: Vec<NamedMatch>,
 }
 

@@ -19,8 +19,10 @@ pub struct Route {
     pub created: Option<i64>,
     /// The hostnames that the route itself names, as it names them; empty is all. They decide between
     /// routes whose hostnames meet a listener's in the same one (`GatewayRouteHostnameIntersectionPrecedence`).
+    #[serde(default)]
     pub hostnames: Vec<HostnamePattern>,
     /// The listeners it is attached to.
+    #[serde(default)]
     pub attachments: Vec<Attachment>,
     /// The rules, in the order of the route.
     pub rules: Rules,
@@ -54,8 +56,10 @@ pub struct HttpRule {
     /// Alternatives in the order of the rule; never empty.
     pub matches: Vec<RequestMatch>,
     /// Filters, in the order of the rule.
+    #[serde(default)]
     pub filters: Vec<Filter>,
     /// Where requests go. Not looked at when a filter answers by itself (a redirect).
+    #[serde(default)]
     pub backends: Vec<WeightedBackend>,
     /// Set when every request of the rule must be refused.
     pub fault: Option<Fault>,
@@ -79,6 +83,7 @@ pub struct WeightedBackend {
     /// Where its share goes.
     pub target: BackendTarget,
     /// Filters for its share.
+    #[serde(default)]
     pub filters: Vec<Filter>,
 }
 
@@ -146,6 +151,7 @@ impl FaultReason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Retry {
     /// Status codes that are retried. Connection errors always are.
+    #[serde(default)]
     pub codes: Vec<u16>,
     /// Retries at most, the first attempt not counted.
     pub attempts: u32,
@@ -186,5 +192,6 @@ pub struct L4Rule {
     /// Name, where one is given.
     pub name: Option<Arc<str>>,
     /// Where connections go.
+    #[serde(default)]
     pub backends: Vec<WeightedBackend>,
 }

@@ -20,6 +20,7 @@ pub struct WireCertificate {
     chain: Vec<Der>,
     private_key: Der,
     private_key_encoding: PrivateKeyEncoding,
+    #[serde(default)]
     dns_names: Vec<Arc<str>>,
 }
 

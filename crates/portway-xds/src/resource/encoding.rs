@@ -72,6 +72,7 @@ impl DecodeError {
 #[derive(Serialize, Deserialize)]
 struct WireSettings {
     gateway: NamespacedName,
+    #[serde(default)]
     settings: Settings,
 }
 

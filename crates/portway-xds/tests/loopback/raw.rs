@@ -69,7 +69,19 @@ impl RawProxy {
         stack: &Stack,
         pod: &str,
         types: &[ResourceType],
-        mut has: HashMap<ResourceType, HashMap<String, String>>,
+        has: HashMap<ResourceType, HashMap<String, String>>,
+    ) -> Self {
+        let has = has.into_iter().map(|(kind, versions)| (kind.url(), versions)).collect();
+        let urls: Vec<_> = types.iter().map(|kind| kind.url()).collect();
+        Self::subscribe(stack, pod, &urls, has).await
+    }
+
+    /// The same, of types that may be unknown.
+    pub(crate) async fn subscribe(
+        stack: &Stack,
+        pod: &str,
+        urls: &[&str],
+        mut has: HashMap<&str, HashMap<String, String>>,
     ) -> Self {
         let (service, _) = connect(stack).await;
         let (requests, queued) = mpsc::channel(64);
@@ -80,7 +92,7 @@ impl RawProxy {
         request.metadata_mut().insert("authorization", format!("Bearer {pod}@web").parse().unwrap());
         let path = PathAndQuery::from_static(METHOD);
         let responses = grpc.streaming(request, path, ProstCodec::default()).await.unwrap().into_inner();
-        for (index, kind) in types.iter().enumerate() {
+        for (index, url) in urls.iter().enumerate() {
             let first = DeltaDiscoveryRequest {
                 node: (index == 0).then(|| Node {
                     id: pod.to_owned(),
@@ -88,9 +100,9 @@ impl RawProxy {
                     user_agent_name: "old".to_owned(),
                     user_agent_version: "0".to_owned(),
                 }),
-                type_url: kind.url().to_owned(),
-                initial_resource_versions: has.remove(kind).unwrap_or_default(),
-                more: index + 1 < types.len(),
+                type_url: (*url).to_owned(),
+                initial_resource_versions: has.remove(url).unwrap_or_default(),
+                more: index + 1 < urls.len(),
                 ..DeltaDiscoveryRequest::default()
             };
             requests.send(first).await.unwrap();

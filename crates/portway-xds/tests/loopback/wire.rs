@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portway_config::Revision;
 use portway_xds::message::{
-    Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Payload, RefusedResource, XdsResource,
+    Any, DeltaDiscoveryRequest, DeltaDiscoveryResponse, Payload, RefusedResource, RpcStatus, XdsResource,
 };
 use portway_xds::{Client, ClientOptions, Limits, Resource, ResourceKey, ResourceType};
 use prost::Message;
@@ -130,6 +130,46 @@ async fn types_that_an_older_proxy_does_not_know_count_as_refused() {
     let route = &refused[&ResourceKey::Route(route_key("route-0"))];
     assert_eq!(route.message, "old 0 does not know resources of this type");
     assert_eq!(refused.len(), 3, "route, endpoints and certificate: {refused:?}");
+}
+
+/// After a rollback of the controller: proxies have, ask for and refuse what it has never heard of.
+#[tokio::test]
+async fn what_a_newer_proxy_says_is_passed_over_and_its_stream_goes_on() {
+    let stack = Stack::start().await;
+    stack.publisher.publish(&only(configuration(1)));
+    let novelty = "type.googleapis.com/portway.config.v1.Novelty";
+    let mut urls = vec![novelty];
+    urls.extend(ResourceType::ALL.map(ResourceType::url));
+    let strange = |name: &str| HashMap::from([(name.to_owned(), "1".to_owned())]);
+    let has = HashMap::from([
+        (novelty, strange("x")),
+        // A name of another form, and one of a route that there is no more.
+        (ResourceType::Listener.url(), strange(r#"{"novel":"name"}"#)),
+        (ResourceType::Route.url(), strange(&ResourceKey::Route(route_key("gone")).name())),
+    ]);
+    let mut proxy = RawProxy::subscribe(&stack, "pod-1", &urls, has).await;
+    let group = proxy.group().await;
+    assert_eq!(names(&group).len(), 5, "settings, listener, endpoints, certificate and route");
+    let removed: Vec<_> = group.iter().flat_map(|it| &it.removed_resources).collect();
+    assert!(removed.contains(&&ResourceKey::Route(route_key("gone")).name()), "{removed:?}");
+
+    let refused =
+        RefusedResource { type_url: novelty.to_owned(), name: "x".to_owned(), message: "no".to_owned() };
+    let url = "type.googleapis.com/portway.config.v1.RefusedResource".to_owned();
+    let detail = Any { type_url: url, value: refused.encode_to_vec().into() };
+    let beside = Any { type_url: "type.googleapis.com/example.Other".to_owned(), value: "?".into() };
+    let refusal = DeltaDiscoveryRequest {
+        type_url: novelty.to_owned(),
+        error_detail: Some(RpcStatus { code: 3, message: "no".to_owned(), details: vec![detail, beside] }),
+        ..DeltaDiscoveryRequest::default()
+    };
+    proxy.requests.send(refusal).await.unwrap();
+    proxy.acknowledge(&group).await;
+    stack.until_reached("pod-1", Revision(1000)).await;
+    assert_eq!(stack.proxy("pod-1").refused.len(), 0);
+
+    stack.publisher.publish_endpoints(&Arc::new(endpoints(&["10.0.0.2:8080"])));
+    assert_eq!(names(&proxy.group().await).len(), 1);
 }
 
 fn resource(type_url: &str, name: String, json: &str) -> XdsResource {
