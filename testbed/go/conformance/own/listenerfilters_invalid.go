@@ -29,6 +29,8 @@ var GatewayListenerFiltersInvalid = suite.ConformanceTest{
 		address, err := kubernetes.WaitForGatewayAddress(t, s.Client, s.TimeoutConfig,
 			kubernetes.NewGatewayRef(inInfra("listener-filters-invalid"), "healthy"))
 		require.NoError(t, err)
+		kubernetes.GatewayListenersMustHaveConditions(t, s.Client, s.TimeoutConfig, inInfra("listener-filters-invalid"),
+			[]metav1.Condition{{Type: string(gatewayv1.ListenerConditionProgrammed), Status: metav1.ConditionTrue}}, "healthy")
 		healthy := exchange{Request: h.Request{Host: "healthy.example.com", Path: "/"}, status: http.StatusOK}
 		healthy.mustCome(t, s, address)
 

@@ -100,6 +100,8 @@ func Run(t *testing.T, options suite.ConformanceOptions, report string, prepared
 		own.Setup(t, all())
 	}
 	own.Applier.MustApplyWithCleanup(t, own.Client, own.TimeoutConfig, authServers, own.Cleanup)
+	// An exchange has half a minute to come as expected, which must not pass while pods start.
+	kubernetes.NamespacesMustBeReady(t, own.Client, own.TimeoutConfig, []string{suite.InfrastructureNamespace})
 	require.NoError(t, own.Run(t, all()))
 }
 
