@@ -36,6 +36,8 @@ limits! {
     STATUS_WRITES status_writes: usize = 16;
     /// How long a status that the API server refused is left alone, unless there is something else to write.
     REFUSED_PAUSE refused_pause: Duration = Duration::from_secs(30);
+    /// Gateways that are provisioned at once, each by a dozen requests one after the other.
+    GATEWAYS_AT_ONCE gateways_at_once: usize = 8;
     /// Pause before what could not be provisioned is tried again.
     PROVISION_RETRY provision_retry: Duration = Duration::from_secs(10);
     /// Statuses that the API server refuses of which the log tells at once; what is beyond them is counted.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::Client;
 use portway_api::{Gateway, ObjectKey, Snapshot};
@@ -16,7 +17,7 @@ use tokio::time::sleep;
 use super::data_plane::key;
 use super::translation::{Decisions, Published};
 use crate::address::{self, Known, RefusedClusterIp, RefusedClusterIps};
-use crate::limits::PROVISION_RETRY;
+use crate::limits::{GATEWAYS_AT_ONCE, PROVISION_RETRY};
 use crate::options::ControllerOptions;
 use crate::provision::{
     Applied, Applier, Demand, Live, LiveWatches, ProvisionError, ProvisionSettings, desired, naming,
@@ -117,21 +118,11 @@ impl Provisioner {
 
     /// Brings up what is missing and takes away what is too much; returns whether all could be done.
     async fn keep(&mut self, published: &Published) -> bool {
+        let gateways = published.snapshot.gateways.iter();
+        let futures: Vec<_> = gateways.map(|(name, gateway)| self.serve(published, name, gateway)).collect();
+        let served: Vec<_> = stream::iter(futures).buffer_unordered(GATEWAYS_AT_ONCE).collect().await;
         let (mut is_done, mut faults) = (true, Faults::new());
-        for (name, gateway) in &published.snapshot.gateways {
-            let Some(status) = published.translation.statuses.gateways.get(name) else {
-                self.leave(published, name, gateway).await;
-                continue;
-            };
-            // What is published may be older than the deletion; what was deleted with the Gateway must not come back.
-            let now = self.store.gateway(name);
-            let is_there = now.is_some_and(|now| {
-                now.metadata.uid == gateway.metadata.uid && now.metadata.deletion_timestamp.is_none()
-            });
-            if status.conditions.is_empty() || !is_there || self.store.is_leaving(&name.namespace) {
-                continue;
-            }
-            let applied = self.keep_gateway(published, name, gateway).await;
+        for (name, applied) in served.into_iter().flatten() {
             if self.note_refusal(published, name, &applied) {
                 // What is at fault is an entry of `spec.addresses`; the next decision does without it.
                 self.store.reconsider();
@@ -149,16 +140,35 @@ impl Provisioner {
         is_done
     }
 
+    /// Does what is to be done for one Gateway; None where that is nothing.
+    async fn serve<'a>(
+        &self,
+        published: &Published,
+        name: &'a ObjectKey,
+        gateway: &Gateway,
+    ) -> Option<(&'a ObjectKey, Applied)> {
+        let Some(status) = published.translation.statuses.gateways.get(name) else {
+            return self.leave(published, gateway).await.map(|applied| (name, applied));
+        };
+        // What is published may be older than the deletion; what was deleted with the Gateway must not come back.
+        let now = self.store.gateway(name);
+        let is_there = now.is_some_and(|now| {
+            now.metadata.uid == gateway.metadata.uid && now.metadata.deletion_timestamp.is_none()
+        });
+        if status.conditions.is_empty() || !is_there || self.store.is_leaving(&name.namespace) {
+            return None;
+        }
+        Some((name, self.keep_gateway(published, name, gateway).await))
+    }
+
     /// Takes away what served a Gateway that another controller has by now. One whose class is gone keeps what it has: to
     /// delete a class by mistake must not end all traffic.
-    async fn leave(&mut self, published: &Published, name: &ObjectKey, gateway: &Gateway) {
+    async fn leave(&self, published: &Published, gateway: &Gateway) -> Option<Applied> {
         let class = &gateway.spec.gateway_class_name;
-        if published.snapshot.gateway_classes.contains_key(class) {
-            let applied = self.applier.remove(gateway).await;
-            if applied != Applied::default() {
-                self.tell(name, applied);
-            }
+        if !published.snapshot.gateway_classes.contains_key(class) {
+            return None;
         }
+        Some(self.applier.remove(gateway).await).filter(|applied| *applied != Applied::default())
     }
 
     async fn keep_gateway(&self, published: &Published, name: &ObjectKey, gateway: &Gateway) -> Applied {
