@@ -75,10 +75,8 @@ impl StatusKeeper {
         let is_held = |object: &ObjectRef| held.iter().any(|configuration| waits(configuration, object));
         let mut patches = plan(&snapshot, &statuses, &self.controllers);
         patches.extend(plan_pools(&snapshot, now()));
-        patches.retain(|patch| !is_held(&patch.object));
-        let routes = self.routes.follow(&snapshot, &statuses, &self.controllers);
-        patches.extend(routes.filter(|patch| !is_held(&patch.object)).cloned());
-        let retry = self.writer.write(patches).await;
+        patches.extend(self.routes.follow(&snapshot, &statuses, &self.controllers).cloned());
+        let retry = self.writer.write(patches, is_held).await;
         until.into_iter().chain(retry).min()
     }
 }

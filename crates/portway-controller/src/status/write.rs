@@ -66,14 +66,21 @@ impl StatusWriter {
         self.written
     }
 
-    /// Carries the writes out. Returns when to try again what was refused.
-    pub async fn write(&mut self, patches: Vec<StatusPatch>) -> Option<Instant> {
+    /// Carries the writes out, but for those of objects that are held back for now: of these nothing is forgotten.
+    /// Returns when to try again what was refused.
+    pub async fn write(
+        &mut self,
+        patches: Vec<StatusPatch>,
+        is_held: impl Fn(&ObjectRef) -> bool,
+    ) -> Option<Instant> {
         let now = Instant::now();
         let wanted: BTreeSet<_> = patches.iter().map(|it| it.object.clone()).collect();
         self.refused.retain(|object, _| wanted.contains(object));
         self.settled.retain(|object, _| wanted.contains(object));
-        let due = patches.into_iter().filter(|it| !self.is_refused(it, now) && !self.is_settled(it));
-        let due: Vec<_> = due.collect();
+        let due: Vec<_> = patches
+            .into_iter()
+            .filter(|it| !is_held(&it.object) && !self.is_refused(it, now) && !self.is_settled(it))
+            .collect();
         let (client, store) = (&self.client, &self.store);
         let outcomes: Vec<_> = stream::iter(due)
             .map(|patch| async move {
