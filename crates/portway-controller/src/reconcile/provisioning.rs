@@ -155,7 +155,7 @@ impl Provisioner {
         let is_there = now.is_some_and(|now| {
             now.metadata.uid == gateway.metadata.uid && now.metadata.deletion_timestamp.is_none()
         });
-        if status.conditions.is_empty() || !is_there || self.store.is_leaving(&name.namespace) {
+        if status.conditions.is_empty() || !is_there || !self.store.is_open(&name.namespace) {
             return None;
         }
         Some((name, self.keep_gateway(published, name, gateway).await))

@@ -74,10 +74,11 @@ impl Store {
         self.state().snapshot.gateways.get(key).cloned()
     }
 
-    /// Whether a namespace is being deleted: nothing new can be made in it.
-    pub fn is_leaving(&self, namespace: &str) -> bool {
+    /// Whether anything new can be made in a namespace: it is there, and not being deleted. Objects can outlive their
+    /// namespace, where the API server could not list their kind while that was deleted.
+    pub fn is_open(&self, namespace: &str) -> bool {
         let state = self.state();
-        state.snapshot.namespaces.get(namespace).is_some_and(|it| it.metadata.deletion_timestamp.is_some())
+        state.snapshot.namespaces.get(namespace).is_some_and(|it| it.metadata.deletion_timestamp.is_none())
     }
 
     /// Kinds whose first list is not complete.
