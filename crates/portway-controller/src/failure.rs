@@ -1,8 +1,16 @@
 //! What the API server refuses, in words that help at night.
 
-use kube::runtime::watcher;
+use std::sync::{Mutex, PoisonError};
 
+use kube::runtime::watcher;
+use tokio::time::Instant;
+
+use crate::limits::OUTAGE_TOLD;
 use crate::watch::Kind;
+
+/// When the log last told that the connection to the API server is lost. There is one API server, and a watch of each
+/// kind: what ends one ends all.
+static OUTAGE: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// What is watched, and by which permission.
 pub(crate) struct Subject {
@@ -47,6 +55,55 @@ pub(crate) fn log_end(Subject { what, .. }: &Subject, error: &watcher::Error, is
         watcher::Error::WatchError(status) if status.code == 410 => {
             tracing::debug!("{what} is too far behind; listing again");
         }
+        error if is_of_connection(error) => {
+            tracing::debug!("{what}: {error}");
+            if is_news(Instant::now()) {
+                tracing::warn!(
+                    "the connection to the API server is lost, and is tried until it answers; proxies go on with what \
+                     they have: {error}"
+                );
+            }
+        }
         error => tracing::warn!("{what} has ended and is begun again: {error}"),
+    }
+}
+
+/// Whether it is not about what is watched: nobody answered, or the answer broke off.
+fn is_of_connection(error: &watcher::Error) -> bool {
+    use kube::Error::{HyperError, ReadEvents, Service};
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => matches!(error, HyperError(_) | Service(_) | ReadEvents(_)),
+        _ => false,
+    }
+}
+
+/// Whether the log is to tell of an outage, since it has not done so lately.
+fn is_news(now: Instant) -> bool {
+    // A panic elsewhere leaves a time in place, which is what it is.
+    let mut told = OUTAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_news = told.is_none_or(|at| now.saturating_duration_since(at) >= OUTAGE_TOLD);
+    if is_news {
+        *told = Some(now);
+    }
+    is_news
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn one_line_tells_of_an_outage_that_ends_all_watches() {
+        let lost = watcher::Error::WatchFailed(kube::Error::Service("nobody answers".into()));
+        assert!(is_of_connection(&lost));
+        assert!(!is_of_connection(&watcher::Error::NoResourceVersion));
+        let began = Instant::now();
+        let told = (0..30).filter(|number| is_news(began + Duration::from_millis(*number)));
+        assert_eq!(told.count(), 1);
+        assert!(is_news(began + OUTAGE_TOLD));
     }
 }

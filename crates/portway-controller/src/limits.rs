@@ -26,6 +26,8 @@ limits! {
     WATCH_PAUSE watch_pause: Duration = Duration::from_millis(250);
     /// The same, at most: also how much later than the API server itself a change may come after an absence.
     WATCH_PAUSE_MAX watch_pause_max: Duration = Duration::from_secs(2);
+    /// How often the log tells that the API server does not answer.
+    OUTAGE_TOLD outage_told: Duration = Duration::from_secs(30);
     /// How often the API server is asked whether it has a kind that not every cluster has.
     DISCOVERY_AGAIN discovery_again: Duration = Duration::from_secs(60);
     /// How long a burst of changes grows before it is translated. Endpoints do not wait.

@@ -8,9 +8,10 @@ use tracing_subscriber::filter::ParseError;
 /// What is said where neither `--log-level` nor `RUST_LOG` says otherwise.
 const DEFAULT: &str = "info";
 
-/// What is not said at all, unless it is asked for: kube logs each refused connection and each watch that is not
-/// permitted by itself, many a second. Who asked for it gets an error anyway, and the controller tells it once.
-const KUBE: [&str; 2] = ["kube_client::client::builder=off", "kube_runtime::watcher=off"];
+/// What is not said at all, unless it is asked for: kube logs each refused connection, each watch that is not permitted
+/// and each that breaks off by itself, many a second. Who asked for it gets an error anyway, and the controller tells it
+/// once.
+const KUBE: [&str; 2] = ["kube_client::client=off", "kube_runtime::watcher=off"];
 
 /// Begins to log. `level` is that of `--log-level`.
 ///
@@ -77,6 +78,7 @@ mod tests {
             for _ in 0..100 {
                 tracing::error!(target: "kube_client::client::builder", "failed with error tcp connect error");
                 tracing::warn!(target: "kube_runtime::watcher", "watch list error with 403");
+                tracing::warn!(target: "kube_client::client", "eof in poll");
             }
             tracing::warn!("ours");
         });
