@@ -249,16 +249,24 @@ def _conditions(status: Any) -> Iterator[Object]:
 
 
 def processes_of_pod(uid: str) -> list[int]:
-    """By their control groups; the pause process, which holds the pod's namespaces, is left out."""
+    """Process ids, on this machine, of Portway's processes in a pod."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with suppress(OSError):
-            of_pod = uid in (entry / "cgroup").read_text() or uid in (entry / "mountinfo").read_text()
-            if of_pod and "portway" in (entry / "comm").read_text():
+            if "portway" in (entry / "comm").read_text() and _is_of_pod(entry, uid):
                 found.append(int(entry.name))
     return found
+
+
+def _is_of_pod(process: Path, uid: str) -> bool:
+    """By its control group, or by what is mounted in its containers: files of the pod, at places that do not tell so."""
+    if uid in (process / "cgroup").read_text():
+        return True
+    mounts = (line.split() for line in (process / "mountinfo").read_text().splitlines())
+    # Outside of the pod the same folders are seen at places that have the pod's identity in them.
+    return any(uid in fields[3] and uid not in fields[4] for fields in mounts)
 
 
 def memory(pid: int) -> dict[str, float]:

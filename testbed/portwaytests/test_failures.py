@@ -11,6 +11,8 @@ from .gateways import backend, gateway, route, to
 
 HOST = "failures.example.com"
 PROXY = "web-portway"
+# In seconds, with what it takes to ask twice for the Lease.
+HAND_OVER = 2.0
 PROXIES = "--selector=gateway.networking.k8s.io/gateway-name=web"
 
 
@@ -60,10 +62,14 @@ class FailureTest(PortwayTest):
     def test_the_leader_hands_over(self) -> None:
         leader = self.leader()
         with self.load(self.at, HOST):
+            # As the kubelet does when the pod is deleted; but how soon that hears of it is not what is asked here.
             began = time.monotonic()
-            self.kubectl("delete", "pod", leader, f"--namespace={SYSTEM}", "--wait=false")
+            for pid in self.containers(leader, SYSTEM):
+                os.kill(pid, signal.SIGTERM)
             self.eventually(lambda: self.leader() not in ("", leader), "another leader")
-            print(f"    {time.monotonic() - began:.1f} s until another led", flush=True)
+            took = time.monotonic() - began
+            print(f"    {took:.1f} s until another led", flush=True)
+            self.assertLess(took, HAND_OVER)
             self.a_change_is_served()
         self.rolled_out("portway-controller", SYSTEM)
 

@@ -112,8 +112,7 @@ class StormTest(PortwayTest):
                 print(f"    {pod['metadata']['name']}: {held:.1f} MB", flush=True)
 
     def remove_all(self) -> None:
-        with api.Api(self.layout).session() as session:
-            session.request("DELETE", ROUTES)
+        self.kubectl("delete", "httproute", "--all", f"--namespace={SPACE}", "--wait=false")
         self.apply(route(SPACE, "page", HOST, [to("page")]))
         self.serves(self.at, HOST)
 
