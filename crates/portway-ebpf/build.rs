@@ -13,7 +13,7 @@ const COMPILERS: [&str; 8] =
 const MISSING: &str = "
 The eBPF programs of Portway are compiled by clang (14 or later), which is not here. Install it, and what they include:
 
-    tools/setup check
+    tools/setup run
     # or, on Debian and Ubuntu: sudo apt-get install clang libbpf-dev libc6-dev
     # or, on Fedora: sudo dnf install clang libbpf-devel kernel-headers
 

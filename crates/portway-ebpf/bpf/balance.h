@@ -87,7 +87,9 @@ static __always_inline __u32 add_flow(const struct settings *settings, struct sc
 	if (same_address(&endpoint->address, &packet->tuple.source))
 		masquerade = true;
 	if (masquerade) {
-		other->destination = packet->is_ipv6 ? settings->node_ipv6 : settings->node_ipv4;
+		other->destination = endpoint->source;
+		if (is_unspecified(&other->destination))
+			other->destination = packet->is_ipv6 ? settings->node_ipv6 : settings->node_ipv4;
 		if (is_unspecified(&other->destination))
 			return DROP_NO_SOURCE_PORT;
 	}

@@ -37,6 +37,9 @@ struct service_key {
 enum service_flags {
 	/* The client's address alone chooses the endpoint, not its port. */
 	SERVICE_SOURCE_AFFINITY = 1 << 0,
+	/* Only a SYN begins a TCP flow: a connection that is under way already is one of the node's own proxy, which
+	 * listens at the same address. */
+	SERVICE_BESIDE_PROXY = 1 << 1,
 };
 
 struct service {
@@ -69,6 +72,9 @@ struct endpoint {
 	__u16 flags;
 	/* Whose it is: an address behind two listeners is two endpoints. */
 	__u32 service;
+	/* The node's address on the way to it, for packets that do not keep their client's. Unspecified: the one in
+	 * the settings. */
+	struct address source;
 };
 
 enum flow_direction {

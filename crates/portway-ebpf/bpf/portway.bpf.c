@@ -119,6 +119,9 @@ static __always_inline int begin(struct __sk_buff *skb, struct scratch *scratch,
 	/* Nor is it known whose a later fragment is, without its first. */
 	if (!service || packet->fragment == LATER_FRAGMENT)
 		return PASS;
+	if ((service->flags & SERVICE_BESIDE_PROXY) && packet->tuple.protocol == IPPROTO_TCP &&
+	    (packet->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return PASS;
 	if (!packet->transport_header)
 		return drop(DROP_HEADER_CUT_SHORT);
 	__builtin_memset(flow, 0, sizeof(*flow));

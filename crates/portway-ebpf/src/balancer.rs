@@ -2,12 +2,14 @@
 //! is the caller's.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::layout::{self, ENDPOINT_REFUSE, MAGLEV_SLOTS, SERVICE_SOURCE_AFFINITY, ServiceKey};
+use crate::layout::{
+    self, ENDPOINT_REFUSE, MAGLEV_SLOTS, SERVICE_BESIDE_PROXY, SERVICE_SOURCE_AFFINITY, ServiceKey,
+};
 use crate::maglev::{self, Member};
-use crate::service::{Backend, Service, ServiceAddress, Services};
+use crate::service::{Backend, Endpoint, Service, ServiceAddress, Services, Transport};
 
 /// The weight of one unit of a backend, so that it can be parted among its endpoints without rounding mattering.
 const UNIT: u64 = 1 << 24;
@@ -41,12 +43,15 @@ pub struct Balancer {
 struct Assigned {
     id: u32,
     service: Service,
+    /// Whether the table is of this service; not so if it was found in the maps.
+    is_known: bool,
 }
 
 #[derive(Clone, Debug)]
 struct AssignedEndpoint {
     id: u32,
     flags: u16,
+    source: Option<IpAddr>,
     /// When it left, by the caller's clock.
     left: Option<Duration>,
 }
@@ -61,6 +66,40 @@ impl Balancer {
             last_endpoint: ENDPOINT_REFUSE,
             drain,
         }
+    }
+
+    /// Goes on from what stands in the maps: ids are kept, so flows are, and what is not wanted any more drains.
+    pub fn resume(
+        drain: Duration,
+        services: &[(ServiceKey, layout::Service)],
+        endpoints: &[(u32, layout::Endpoint)],
+    ) -> Self {
+        let mut balancer = Self::new(drain);
+        for (key, service) in services {
+            let Some(address) = address(key) else {
+                continue;
+            };
+            balancer.last_service = balancer.last_service.max(service.id);
+            // Without backends: its table is made anew when it is served.
+            let before = Service {
+                backends: Vec::new(),
+                source_affinity: service.flags & SERVICE_SOURCE_AFFINITY != 0,
+                beside_proxy: service.flags & SERVICE_BESIDE_PROXY != 0,
+            };
+            let assigned = Assigned { id: service.id, service: before, is_known: false };
+            balancer.services.insert(address, assigned);
+        }
+        for (id, endpoint) in endpoints {
+            balancer.last_endpoint = balancer.last_endpoint.max(*id);
+            balancer.last_service = balancer.last_service.max(endpoint.service);
+            let address = SocketAddr::new(endpoint.address.into(), endpoint.port.into());
+            let source = (endpoint.source != layout::Address::default()).then(|| endpoint.source.into());
+            // As if it had left just now: those that are wanted come back at once.
+            let assigned =
+                AssignedEndpoint { id: *id, flags: endpoint.flags, source, left: Some(Duration::ZERO) };
+            balancer.endpoints.insert((endpoint.service, address), assigned);
+        }
+        balancer
     }
 
     /// The id of a listener's service, which names its counters.
@@ -121,7 +160,7 @@ impl Balancer {
         changes: &mut Vec<Change>,
     ) {
         let before = self.services.get(&address);
-        if before.is_some_and(|before| before.service == *service) {
+        if before.is_some_and(|before| before.is_known && before.service == *service) {
             return;
         }
         let had_flags = before.map(|it| flags(&it.service));
@@ -145,7 +184,7 @@ impl Balancer {
         }
         let stay: Vec<_> = members.iter().map(|it| it.value).collect();
         self.leave(id, &stay, now);
-        self.services.insert(address, Assigned { id, service: service.clone() });
+        self.services.insert(address, Assigned { id, service: service.clone(), is_known: true });
     }
 
     /// Gives every endpoint of a service its id, and returns who shares its table.
@@ -166,8 +205,7 @@ impl Balancer {
                 refused += weight;
             }
             for endpoint in &reachable {
-                let flags = endpoint.reach.flags();
-                let value = self.endpoint(id, endpoint.address, flags, changes);
+                let value = self.endpoint(id, endpoint, changes);
                 let key = key_of(endpoint.address);
                 members.push(Member { value, key, weight: weight / reachable.len() as u64 });
             }
@@ -178,22 +216,25 @@ impl Balancer {
         members
     }
 
-    fn endpoint(&mut self, service: u32, address: SocketAddr, flags: u16, changes: &mut Vec<Change>) -> u32 {
+    fn endpoint(&mut self, service: u32, endpoint: &Endpoint, changes: &mut Vec<Change>) -> u32 {
+        let Endpoint { address, reach, source } = *endpoint;
+        let flags = reach.flags();
         let last = &mut self.last_endpoint;
         let mut is_new = false;
         let assigned = self.endpoints.entry((service, address)).or_insert_with(|| {
             *last += 1;
             is_new = true;
-            AssignedEndpoint { id: *last, flags, left: None }
+            AssignedEndpoint { id: *last, flags, source, left: None }
         });
         assigned.left = None;
-        if is_new || assigned.flags != flags {
-            assigned.flags = flags;
+        if is_new || (assigned.flags, assigned.source) != (flags, source) {
+            (assigned.flags, assigned.source) = (flags, source);
             let endpoint = layout::Endpoint {
                 address: address.ip().into(),
                 port: address.port().into(),
                 flags,
                 service,
+                source: source.map(Into::into).unwrap_or_default(),
             };
             changes.push(Change::PutEndpoint { id: assigned.id, endpoint });
         }
@@ -213,8 +254,14 @@ fn key(address: &ServiceAddress) -> ServiceKey {
     ServiceKey::new(address.transport.protocol(), address.address)
 }
 
+fn address(key: &ServiceKey) -> Option<ServiceAddress> {
+    let transport = [Transport::Tcp, Transport::Udp].into_iter().find(|it| it.protocol() == key.protocol)?;
+    Some(ServiceAddress { transport, address: SocketAddr::new(key.address.into(), key.port.into()) })
+}
+
 fn flags(service: &Service) -> u32 {
-    if service.source_affinity { SERVICE_SOURCE_AFFINITY } else { 0 }
+    let affinity = if service.source_affinity { SERVICE_SOURCE_AFFINITY } else { 0 };
+    affinity | if service.beside_proxy { SERVICE_BESIDE_PROXY } else { 0 }
 }
 
 /// What the place of an endpoint in a table follows from: where it is, which every node knows.

@@ -4,7 +4,7 @@ use std::io;
 
 use aya::EbpfError;
 use aya::maps::MapError;
-use aya::programs::ProgramError;
+use aya::programs::{ProgramError, TcError};
 use aya::sys::SyscallError;
 
 use crate::layout::LayoutError;
@@ -39,6 +39,14 @@ pub enum KernelError {
         /// Why.
         error: Box<ProgramError>,
     },
+    /// What is to outlive the process could not be kept.
+    #[error("cannot keep eBPF programs and maps at {path}: {error}")]
+    Pin {
+        /// Where.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
     /// A map could not be read or changed.
     #[error("the eBPF map `{map}`: {}", causes(.error))]
     Map {
@@ -54,6 +62,9 @@ impl KernelError {
     pub fn help(&self) -> Option<&'static str> {
         if matches!(self, Self::Layout(_)) {
             return Some("this is a fault of this build of Portway; please report it");
+        }
+        if matches!(self, Self::Pin { .. }) {
+            return Some("it must be in a bpffs that may be written to: mount -t bpf bpf /sys/fs/bpf");
         }
         match self.system()?.raw_os_error()? {
             libc_errno::EPERM | libc_errno::EACCES => {
@@ -71,6 +82,12 @@ impl KernelError {
         }
     }
 
+    /// Whether it is the process that lacks a right.
+    pub fn lacks_right(&self) -> bool {
+        let code = self.system().and_then(io::Error::raw_os_error);
+        matches!(code, Some(libc_errno::EPERM | libc_errno::EACCES))
+    }
+
     /// The system's own error, where it was the system that refused.
     fn system(&self) -> Option<&io::Error> {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
@@ -78,8 +95,13 @@ impl KernelError {
             Self::Load(error) => Some(error),
             Self::Program { error, .. } | Self::Attach { error, .. } => Some(&**error),
             Self::Map { error, .. } => Some(error),
+            Self::Pin { error, .. } => return Some(error),
         };
         while let Some(error) = cause {
+            // It shows itself as its cause, and hides that.
+            if let Some(ProgramError::TcError(TcError::IoError(io_error))) = error.downcast_ref() {
+                return Some(io_error);
+            }
             if let Some(SyscallError { io_error, .. }) = error.downcast_ref() {
                 return Some(io_error);
             }
@@ -104,7 +126,7 @@ mod libc_errno {
 }
 
 /// An error with what caused it, each once.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,6 +1,7 @@
 //! The edge: loads the programs, attaches them, fills and reads the maps.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use aya::maps::{
@@ -10,13 +11,16 @@ use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::balancer::Change;
 use crate::drop_reason::DropReason;
 use crate::error::KernelError;
+use crate::flow;
 use crate::layout::{self, Flow, MAGLEV_SLOTS, ServiceCounters, ServiceKey, Settings, Tuple};
 use crate::limits::Limits;
 use crate::object;
+use crate::pin::{self, PINNED_MAPS, Pins};
 
 /// The program for packets that come in by an interface.
 pub const INGRESS: &str = "portway_ingress";
@@ -35,10 +39,25 @@ pub struct Node {
     pub ipv6: Option<Ipv6Addr>,
 }
 
-/// The loaded programs and their maps. They live as long as this does.
+/// What a sweep of the flows found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Entries that were removed.
+    pub removed: usize,
+    /// Entries left in the map `flows`.
+    pub flows: usize,
+    /// Entries left in the map `new_flows`.
+    pub new_flows: usize,
+    /// TCP connections that are established and that neither side has closed.
+    pub connections: usize,
+}
+
+/// The loaded programs and their maps. They live as long as this does, unless they are pinned.
 #[derive(Debug)]
 pub struct Kernel {
     programs: Ebpf,
+    /// Where maps and links stay when this goes.
+    pins: Option<Pins>,
 }
 
 impl Kernel {
@@ -48,6 +67,20 @@ impl Kernel {
     ///
     /// The kernel refuses: it is too old, or the process lacks the right.
     pub fn load(limits: &Limits, node: Node) -> Result<Self, KernelError> {
+        Self::load_from(limits, node, None)
+    }
+
+    /// The same, with maps and links that outlive the process: under `directory`, which is in a file system for that
+    /// (bpffs). What is there already goes on: flows stay, and the programs take the place of the former at once.
+    ///
+    /// # Errors
+    ///
+    /// The same; or nothing can be made there.
+    pub fn load_pinned(limits: &Limits, node: Node, directory: &Path) -> Result<Self, KernelError> {
+        Self::load_from(limits, node, Some(Pins::open(directory)?))
+    }
+
+    fn load_from(limits: &Limits, node: Node, pins: Option<Pins>) -> Result<Self, KernelError> {
         layout::verify(&object::btf().map_err(layout::LayoutError::from)?)?;
         let mut loader = EbpfLoader::new();
         let sizes = [
@@ -62,7 +95,11 @@ impl Kernel {
         for (map, entries) in sizes {
             loader.map_max_entries(map, entries);
         }
-        let mut kernel = Self { programs: loader.load(object::OBJECT)? };
+        for map in pins.iter().flat_map(|_| PINNED_MAPS) {
+            let path = pins.as_ref().map(|it| it.map(map)).unwrap_or_default();
+            loader.map_pin_path(map, path);
+        }
+        let mut kernel = Self { programs: loader.load(object::OBJECT)?, pins };
         kernel.tell(limits, node)?;
         for name in [INGRESS, EGRESS] {
             let program =
@@ -103,12 +140,46 @@ impl Kernel {
     /// There is no such interface, or the kernel refuses.
     pub fn attach(&mut self, interface: &str) -> Result<(), KernelError> {
         for (name, place) in [(INGRESS, TcAttachType::Ingress), (EGRESS, TcAttachType::Egress)] {
-            let told = |error| KernelError::Attach { program: name, interface: interface.to_owned(), error };
-            let program = self.program(name).map_err(told)?;
-            let order = TcAttachOptions::TcxOrder(LinkOrder::first());
-            program.attach_with_options(interface, place, order).map_err(|error| told(Box::new(error)))?;
+            let told = |error| KernelError::Attach {
+                program: name,
+                interface: interface.to_owned(),
+                error: Box::new(error),
+            };
+            let Self { programs, pins } = self;
+            let program: &mut SchedClassifier = programs
+                .program_mut(name)
+                .ok_or(ProgramError::NotLoaded)
+                .and_then(TryInto::try_into)
+                .map_err(told)?;
+            let order = || TcAttachOptions::TcxOrder(LinkOrder::first());
+            let Some(pins) = pins else {
+                program.attach_with_options(interface, place, order()).map_err(told)?;
+                continue;
+            };
+            let path = pins.link(interface, name)?;
+            if !pin::take_over(program, &path) {
+                let id = program.attach_with_options(interface, place, order()).map_err(told)?;
+                let link = program.take_link(id).map_err(told)?;
+                pin::keep(link, &path)?;
+            }
         }
         Ok(())
+    }
+
+    /// The listeners and the endpoints that stand in the maps, as of a process before this one.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    #[allow(clippy::type_complexity, reason = "two lists of entries")]
+    pub fn standing(
+        &mut self,
+    ) -> Result<(Vec<(ServiceKey, layout::Service)>, Vec<(u32, layout::Endpoint)>), KernelError> {
+        let services: HashMap<_, ServiceKey, layout::Service> = self.map("services")?;
+        let services = services.iter().collect::<Result<_, _>>().map_err(told("services"))?;
+        let endpoints: HashMap<_, u32, layout::Endpoint> = self.map("endpoints")?;
+        let endpoints = endpoints.iter().collect::<Result<_, _>>().map_err(told("endpoints"))?;
+        Ok((services, endpoints))
     }
 
     /// Makes changes, in their order.
@@ -187,13 +258,7 @@ impl Kernel {
         const MAP: &str = "counters";
         let map: PerCpuHashMap<_, u32, ServiceCounters> = self.map(MAP)?;
         let values = map.get(&service, 0).map_err(told(MAP))?;
-        Ok(values.iter().fold(ServiceCounters::default(), |sum, it| ServiceCounters {
-            flows: sum.flows + it.flows,
-            packets_from_client: sum.packets_from_client + it.packets_from_client,
-            bytes_from_client: sum.bytes_from_client + it.bytes_from_client,
-            packets_from_endpoint: sum.packets_from_endpoint + it.packets_from_endpoint,
-            bytes_from_endpoint: sum.bytes_from_endpoint + it.bytes_from_endpoint,
-        }))
+        Ok(values.iter().fold(ServiceCounters::default(), |sum, it| sum.plus(it)))
     }
 
     /// Every flow, in both directions. Flows that begin or end meanwhile may be missing.
@@ -208,6 +273,39 @@ impl Kernel {
             found.extend(map.iter().filter_map(Result::ok));
         }
         Ok(found)
+    }
+
+    /// Removes the flows that have been silent for too long, and counts those that go on. One that gets a packet at
+    /// this very moment is begun anew by it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn sweep(&mut self, limits: &Limits) -> Result<Sweep, KernelError> {
+        let now = monotonic_clock();
+        let mut sweep = Sweep::default();
+        for (name, most) in [("flows", limits.flows), ("new_flows", limits.new_flows)] {
+            let mut map: HashMap<_, Tuple, Flow> = self.map(name)?;
+            let mut over = Vec::new();
+            // The walk begins anew at an entry that another has taken the place of meanwhile.
+            let entries = map.iter().filter_map(Result::ok).take(most as usize * 2);
+            for (tuple, entry) in entries {
+                if flow::has_expired(limits, &tuple, &entry, now) {
+                    over.push(tuple);
+                } else if name == "flows" {
+                    sweep.flows += 1;
+                    let is_client = entry.direction == layout::FLOW_FROM_CLIENT;
+                    sweep.connections += usize::from(is_client && flow::is_open(&tuple, &entry));
+                } else {
+                    sweep.new_flows += 1;
+                }
+            }
+            for tuple in &over {
+                map.remove(tuple).or_else(missing).map_err(told(name))?;
+            }
+            sweep.removed += over.len();
+        }
+        Ok(sweep)
     }
 
     /// A program, for running it on packets of one's own.
@@ -237,6 +335,11 @@ impl Kernel {
         let map = self.programs.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() });
         map.and_then(M::try_from).map_err(told(name))
     }
+}
+
+/// The clock of the programs' time stamps. One that cannot be read is at its beginning, where nothing is over.
+fn monotonic_clock() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 
 fn told(map: &'static str) -> impl Fn(MapError) -> KernelError {

@@ -148,6 +148,8 @@ shared! {
         flags: u16,
         /// Id of the service that it is an endpoint of.
         service: u32,
+        /// The node's address on the way to it; unspecified: the one in [`Settings`].
+        source: Address,
     }
     /// One direction of a flow.
     Flow = "flow" {
@@ -241,6 +243,8 @@ pub const MAGLEV_SLOTS: usize = 65_537;
 pub const ENDPOINT_REFUSE: u32 = 0;
 /// The client's address alone chooses the endpoint.
 pub const SERVICE_SOURCE_AFFINITY: u32 = 1;
+/// Only a SYN begins a TCP flow.
+pub const SERVICE_BESIDE_PROXY: u32 = 1 << 1;
 /// The endpoint is at an address of the node itself.
 pub const ENDPOINT_ON_NODE: u16 = 1;
 /// Packets leave with the node's address as source.
@@ -274,11 +278,42 @@ impl Tuple {
     }
 }
 
+impl ServiceCounters {
+    /// The sum of two.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            flows: self.flows + other.flows,
+            packets_from_client: self.packets_from_client + other.packets_from_client,
+            bytes_from_client: self.bytes_from_client + other.bytes_from_client,
+            packets_from_endpoint: self.packets_from_endpoint + other.packets_from_endpoint,
+            bytes_from_endpoint: self.bytes_from_endpoint + other.bytes_from_endpoint,
+        }
+    }
+}
+
 impl ServiceKey {
     /// Of a listener at `address`.
     pub fn new(protocol: u8, address: SocketAddr) -> Self {
         Self { address: address.ip().into(), port: address.port().into(), protocol, reserved: 0 }
     }
+}
+
+/// A number that differs where a layout does: maps of another are not taken over.
+pub fn fingerprint() -> u64 {
+    // FNV-1a: the same in every build.
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut add = |bytes: &[u8]| hash = bytes.iter().fold(hash, |hash, byte| step(hash, *byte));
+    for structure in STRUCTURES {
+        add(structure.name.as_bytes());
+        add(&structure.size.to_le_bytes());
+        for (field, offset, size) in structure.fields {
+            add(field.as_bytes());
+            add(&offset.to_le_bytes());
+            add(&size.to_le_bytes());
+        }
+    }
+    hash
 }
 
 /// Compares every type here with the programs'.
@@ -354,10 +389,11 @@ mod tests {
     #[test]
     fn the_programs_have_the_same_constants() {
         let mut theirs = constants();
-        let ours: [(&str, i64); 12] = [
+        let ours: [(&str, i64); 13] = [
             ("MAGLEV_SLOTS", MAGLEV_SLOTS as i64),
             ("ENDPOINT_REFUSE", ENDPOINT_REFUSE.into()),
             ("SERVICE_SOURCE_AFFINITY", SERVICE_SOURCE_AFFINITY.into()),
+            ("SERVICE_BESIDE_PROXY", SERVICE_BESIDE_PROXY.into()),
             ("ENDPOINT_ON_NODE", ENDPOINT_ON_NODE.into()),
             ("ENDPOINT_MASQUERADE", ENDPOINT_MASQUERADE.into()),
             ("FLOW_FROM_CLIENT", FLOW_FROM_CLIENT.into()),

@@ -1,7 +1,7 @@
 //! What the kernel data plane is asked to do: listeners, and the endpoints behind each.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::layout;
 
@@ -42,6 +42,8 @@ pub struct Service {
     pub backends: Vec<Backend>,
     /// Whether a client's address alone chooses the endpoint, so that all its connections lead to one.
     pub source_affinity: bool,
+    /// Whether a proxy of this node listens at the same address, which keeps the TCP connections that it has.
+    pub beside_proxy: bool,
 }
 
 /// Endpoints that share a weight.
@@ -61,6 +63,9 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// How packets get there and back.
     pub reach: Reach,
+    /// The node's own address on the way there, for packets that do not keep their client's. Absent: the one that
+    /// [`Node`](crate::Node) names.
+    pub source: Option<IpAddr>,
 }
 
 /// How packets get to an endpoint and back.

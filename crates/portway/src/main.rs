@@ -8,6 +8,7 @@ mod demo_backend;
 mod endpoints;
 mod explain;
 mod issue;
+mod kernel_path;
 mod live;
 mod log;
 mod object_name;

@@ -12,7 +12,7 @@ fn listener(port: u16) -> ServiceAddress {
 }
 
 fn endpoint(last: u8) -> Endpoint {
-    Endpoint { address: SocketAddr::from(([10, 0, 0, last], 80)), reach: Reach::Forwarded }
+    Endpoint { address: SocketAddr::from(([10, 0, 0, last], 80)), reach: Reach::Forwarded, source: None }
 }
 
 fn service(backends: &[(u32, &[u8])]) -> Service {
@@ -20,7 +20,7 @@ fn service(backends: &[(u32, &[u8])]) -> Service {
         weight: *weight,
         endpoints: endpoints.iter().map(|it| endpoint(*it)).collect(),
     };
-    Service { backends: backends.iter().map(backend).collect(), source_affinity: false }
+    Service { backends: backends.iter().map(backend).collect(), source_affinity: false, beside_proxy: false }
 }
 
 fn share(changes: &[Change], value: u32) -> f64 {
@@ -124,7 +124,7 @@ fn endpoints_of_the_other_family_get_nothing() {
     let mut balancer = Balancer::new(DRAIN);
     let mut wanted = service(&[(1, &[1])]);
     let address = "[2001:db8::1]:80".parse().unwrap();
-    wanted.backends[0].endpoints.push(Endpoint { address, reach: Reach::Forwarded });
+    wanted.backends[0].endpoints.push(Endpoint { address, reach: Reach::Forwarded, source: None });
     let changes = balancer.serve(&Services::from([(listener(80), wanted)]), at(0));
     assert!((share(&changes, 1) - 1.0).abs() < f64::EPSILON);
 }
@@ -165,4 +165,29 @@ fn every_node_makes_the_same_table() {
     let one = places(&Balancer::new(DRAIN).serve(&wanted, at(0)));
     assert!(one.iter().all(Option::is_some));
     assert_eq!(one, places(&other.serve(&wanted, at(1))));
+}
+
+/// An agent that starts anew finds the maps as the one before has left them.
+#[test]
+fn ids_are_kept_over_a_restart() {
+    let mut before = Balancer::new(DRAIN);
+    let wanted =
+        Services::from([(listener(80), service(&[(1, &[1, 2])])), (listener(81), service(&[(1, &[3])]))]);
+    let (mut services, mut endpoints) = (Vec::new(), Vec::new());
+    for change in before.serve(&wanted, at(0)) {
+        match change {
+            Change::PutService { key, service } => services.push((key, service)),
+            Change::PutEndpoint { id, endpoint } => endpoints.push((id, endpoint)),
+            _ => {}
+        }
+    }
+    let mut after = Balancer::resume(DRAIN, &services, &endpoints);
+    let wanted = Services::from([(listener(80), service(&[(1, &[2, 4])]))]);
+    assert_eq!(
+        shown(&after.serve(&wanted, at(1))),
+        ["endpoint 4 is 10.0.0.4", "table of 1", "no 81", "no table of 2", "no counters of 2"]
+    );
+    assert_eq!(after.draining(), 2);
+    assert_eq!(shown(&after.expire(at(30))), ["no endpoint 1", "no endpoint 3"]);
+    assert_eq!(shown(&after.serve(&wanted, at(31))), Vec::<String>::new());
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
-use portway_ebpf::DropReason;
 use portway_ebpf::service::{Reach, Transport};
+use portway_ebpf::{DropReason, Kernel, Node};
 
 use crate::host::Host;
 use crate::peers::{Connection, IMPATIENCE, serve_tcp};
@@ -166,4 +166,35 @@ fn path_mtu_discovery_works() {
         let mut connection = Connection::open(&it.client, LISTENER[family]);
         connection.exchange(MEGABYTE);
     }
+}
+
+/// The second comes before the first at each interface, and passes on what is not its own.
+#[test]
+fn programs_of_others_at_the_same_interfaces_go_on() {
+    let mut it = Topology::new(1);
+    it.serve(&pod(0), Reach::Forwarded, 0);
+    let second = it.node.run(|| {
+        let mut kernel = Kernel::load(&crate::topology::small(), Node::default()).unwrap();
+        ["clients", "pod0"].iter().for_each(|it| kernel.attach(it).unwrap());
+        kernel
+    });
+    for (family, address) in pod(0).into_iter().enumerate() {
+        serve_tcp(&it.pods[0], address);
+        let mut connection = Connection::open(&it.client, LISTENER[family]);
+        connection.exchange(MEGABYTE);
+        assert_eq!(it.counters(Transport::Tcp, family).flows, 1);
+    }
+    drop(second);
+    Connection::open(&it.client, LISTENER[0]).exchange(MEGABYTE);
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named() {
+    let it = Topology::new(0);
+    let error = it.node.run(|| {
+        let mut kernel = Kernel::load(&crate::topology::small(), Node::default()).unwrap();
+        kernel.attach("nothing").unwrap_err()
+    });
+    assert!(error.to_string().contains("to the interface `nothing` by tcx"), "{error}");
+    assert!(error.help().unwrap().contains("ip link"), "{error}");
 }

@@ -54,14 +54,7 @@ impl Topology {
         }
         node.set("ipv4/ip_forward", "1");
         node.set("ipv6/conf/all/forwarding", "1");
-        let limits = Limits {
-            services: 16,
-            endpoints: 256,
-            flows: 4096,
-            new_flows: 4096,
-            fragments: 256,
-            ..Limits::default()
-        };
+        let limits = small();
         let about_node = Node { ipv4: NODE[0].parse().ok(), ipv6: NODE[1].parse().ok() };
         let interfaces: Vec<_> = (0..pods.len()).map(|it| format!("pod{it}")).collect();
         let kernel = node.run(move || {
@@ -76,8 +69,12 @@ impl Topology {
 
     /// Serves both transports and families by these endpoints, at a time in seconds.
     pub(crate) fn serve(&mut self, endpoints: &[SocketAddr], reach: Reach, now: u64) {
-        let endpoints = endpoints.iter().map(|it| Endpoint { address: *it, reach }).collect();
-        let service = Service { backends: vec![Backend { weight: 1, endpoints }], source_affinity: false };
+        let endpoints = endpoints.iter().map(|it| Endpoint { address: *it, reach, source: None }).collect();
+        let service = Service {
+            backends: vec![Backend { weight: 1, endpoints }],
+            source_affinity: false,
+            beside_proxy: false,
+        };
         let wanted: Services = listeners().into_iter().map(|it| (it, service.clone())).collect();
         let changes = self.balancer.serve(&wanted, Duration::from_secs(now));
         self.kernel.lock().unwrap().apply(&changes).unwrap();
@@ -93,6 +90,11 @@ impl Topology {
         let drops = self.kernel.lock().unwrap().drops().unwrap();
         drops.into_iter().filter(|(_, count)| *count > 0).collect()
     }
+}
+
+/// Room for what the tests need, so that many of them fit side by side.
+pub(crate) fn small() -> Limits {
+    Limits { services: 16, endpoints: 256, flows: 4096, new_flows: 4096, fragments: 256, ..Limits::default() }
 }
 
 fn listeners() -> Vec<ServiceAddress> {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use portway_ebpf::service::{Backend, Endpoint, Reach, Service};
 
 use crate::node::{CLIENT, ENDPOINT, LISTENER, OTHER_ENDPOINT, TestNode, Verdict};
-use crate::wire::{ACK, Packet, SYN, TCP, take_apart};
+use crate::wire::{ACK, FIN, Packet, RST, SYN, TCP, take_apart};
 
 fn endpoint_of(node: &mut TestNode, packet: &Packet) -> SocketAddr {
     let (verdict, out) = node.ingress(&packet.frame());
@@ -42,10 +42,13 @@ fn weights_are_kept_over_ten_thousand_connections() {
 #[test]
 fn by_source_affinity_all_connections_of_a_client_go_to_one_endpoint() {
     let mut node = TestNode::new();
-    let endpoints = (1..=10)
-        .map(|it| Endpoint { address: format!("10.0.0.{it}:80").parse().unwrap(), reach: Reach::Forwarded });
+    let endpoints = (1..=10).map(|it| Endpoint {
+        address: format!("10.0.0.{it}:80").parse().unwrap(),
+        reach: Reach::Forwarded,
+        source: None,
+    });
     let backend = Backend { weight: 1, endpoints: endpoints.collect() };
-    node.serve_as(&Service { backends: vec![backend], source_affinity: true }, 0);
+    node.serve_as(&Service { backends: vec![backend], source_affinity: true, beside_proxy: false }, 0);
     let mut of_client = BTreeMap::<_, BTreeMap<SocketAddr, u32>>::new();
     for packet in connections() {
         let endpoint = endpoint_of(&mut node, &packet);
@@ -102,9 +105,13 @@ fn more_endpoints_move_no_flow() {
 #[test]
 fn a_client_may_use_one_port_for_two_listeners_of_the_same_endpoint() {
     let mut node = TestNode::new();
-    let endpoint = Endpoint { address: "10.0.0.1:80".parse().unwrap(), reach: Reach::Forwarded };
-    let service =
-        Service { backends: vec![Backend { weight: 1, endpoints: vec![endpoint] }], source_affinity: false };
+    let endpoint =
+        Endpoint { address: "10.0.0.1:80".parse().unwrap(), reach: Reach::Forwarded, source: None };
+    let service = Service {
+        backends: vec![Backend { weight: 1, endpoints: vec![endpoint] }],
+        source_affinity: false,
+        beside_proxy: false,
+    };
     let listeners = ["192.0.2.1:80", "192.0.2.1:81"];
     let addresses = listeners.map(|it| {
         let transport = portway_ebpf::service::Transport::Tcp;
@@ -128,4 +135,44 @@ fn a_client_may_use_one_port_for_two_listeners_of_the_same_endpoint() {
     }
     assert_eq!(ports[0], 40_000);
     assert!(ports[1] >= 61_000);
+}
+
+fn one_endpoint(reach: Reach, source: Option<&str>, beside_proxy: bool) -> Service {
+    let source = source.map(|it| it.parse().unwrap());
+    let endpoint = Endpoint { address: ENDPOINT[0].parse().unwrap(), reach, source };
+    let backends = vec![Backend { weight: 1, endpoints: vec![endpoint] }];
+    Service { backends, source_affinity: false, beside_proxy }
+}
+
+/// The connections that the proxy has stay its own.
+#[test]
+fn beside_a_proxy_only_a_syn_begins_a_connection() {
+    let mut node = TestNode::new();
+    node.serve_as(&one_endpoint(Reach::Forwarded, None, true), 0);
+    let packet = Packet::tcp(CLIENT[0], LISTENER[0], SYN);
+    for flags in [ACK, SYN | ACK, RST, FIN | ACK] {
+        assert_eq!(node.ingress(&packet.with_flags(flags).frame()).0, Verdict::Pass, "{flags}");
+    }
+    assert_eq!(node.kernel.flows().unwrap(), []);
+    assert_eq!(node.ingress(&packet.frame()).0, Verdict::Redirect);
+    assert_eq!(
+        node.ingress(&packet.with_flags(ACK).frame()).0,
+        Verdict::Redirect,
+        "of a connection that it has"
+    );
+    let datagram = Packet::udp(CLIENT[0], LISTENER[0]);
+    assert_eq!(node.ingress(&datagram.frame()).0, Verdict::Redirect);
+}
+
+#[test]
+fn a_masqueraded_packet_has_the_nodes_address_on_the_way_to_its_endpoint() {
+    let mut node = TestNode::new();
+    node.serve_as(&one_endpoint(Reach::Masqueraded, Some("198.51.100.254"), false), 0);
+    let packet = Packet::tcp(CLIENT[0], LISTENER[0], SYN);
+    let seen = take_apart(&node.ingress(&packet.frame()).1, TCP);
+    assert_eq!(seen.source.ip().to_string(), "198.51.100.254");
+    let mut reply = packet.reversed().with_flags(SYN | ACK);
+    (reply.source, reply.destination) = (seen.destination, seen.source);
+    let seen = take_apart(&node.ingress(&reply.frame()).1, TCP);
+    assert_eq!((seen.source, seen.destination), (packet.destination, packet.source));
 }

@@ -74,9 +74,16 @@ impl TestNode {
     pub(crate) fn serve_weighted(&mut self, backends: &[(u32, Vec<&str>)], reach: Reach, now: u64) {
         let backend = |(weight, endpoints): &(u32, Vec<&str>)| Backend {
             weight: *weight,
-            endpoints: endpoints.iter().map(|it| Endpoint { address: it.parse().unwrap(), reach }).collect(),
+            endpoints: endpoints
+                .iter()
+                .map(|it| Endpoint { address: it.parse().unwrap(), reach, source: None })
+                .collect(),
         };
-        let service = Service { backends: backends.iter().map(backend).collect(), source_affinity: false };
+        let service = Service {
+            backends: backends.iter().map(backend).collect(),
+            source_affinity: false,
+            beside_proxy: false,
+        };
         self.serve_as(&service, now);
     }
 

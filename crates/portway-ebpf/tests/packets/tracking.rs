@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use portway_ebpf::Limits;
 use portway_ebpf::layout::{
     FLOW_ESTABLISHED, FLOW_FIN_FROM_CLIENT, FLOW_FIN_FROM_ENDPOINT, FLOW_FROM_CLIENT, FLOW_REPLIED,
     FLOW_RESET, Flow,
 };
 use portway_ebpf::service::Reach;
+use portway_ebpf::{Limits, Sweep};
 
 use crate::node::{CLIENT, ENDPOINT, LISTENER, OTHER_ENDPOINT, TestNode, Verdict, small};
 use crate::wire::{ACK, FIN, Packet, RST, SYN, take_apart};
@@ -153,4 +153,22 @@ fn silence_ends_a_flow() {
         let (_, out) = node.ingress(&packet.frame());
         assert_eq!(take_apart(&out, packet.protocol).destination, endpoint.parse().unwrap());
     }
+}
+
+#[test]
+fn sweeping_leaves_what_is_not_over() {
+    let limits = Limits { udp_timeout: Duration::from_millis(1), ..small() };
+    let mut node = TestNode::with_limits(&limits);
+    node.serve(&[ENDPOINT], Reach::Forwarded, 0);
+    for listener in LISTENER {
+        let client = if listener.starts_with('[') { CLIENT[1] } else { CLIENT[0] };
+        assert_eq!(node.ingress(&Packet::udp(client, listener).frame()).0, Verdict::Redirect);
+    }
+    connection(CLIENT[0]).establish(&mut node);
+    assert_eq!(node.kernel.flows().unwrap().len(), 6);
+    std::thread::sleep(Duration::from_millis(50));
+    let swept = node.kernel.sweep(&limits).unwrap();
+    assert_eq!(swept, Sweep { removed: 4, flows: 2, new_flows: 0, connections: 1 });
+    assert_eq!(node.kernel.flows().unwrap().len(), 2);
+    connection(CLIENT[0]).endpoint_sends(&mut node, ACK);
 }

@@ -43,9 +43,11 @@ pub(super) fn answer<B>(request: &Request<B>, state: &AdminState, local_only: bo
             Readiness::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n"),
         },
         "/metrics" => respond(StatusCode::OK, exposition::CONTENT_TYPE, state.metrics()),
-        "/status" => {
-            respond(StatusCode::OK, JSON, output::json(&StatusDocument::of(state.published().as_deref())))
-        }
+        "/status" => respond(
+            StatusCode::OK,
+            JSON,
+            output::json(&StatusDocument::of(state.published().as_deref(), state.paths())),
+        ),
         "/config" => respond(StatusCode::OK, JSON, config(state)),
         _ => text(StatusCode::NOT_FOUND, &format!("there is nothing here; see\n{PATHS}")),
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use portway_proxy::observe::Observer;
 
+use crate::kernel_path::{KernelPath, ListenerPath};
 use crate::standalone::Published;
 
 /// What the admin server tells of. Written by the one who serves, read by whoever asks.
@@ -13,6 +14,7 @@ pub(crate) struct AdminState {
     published: RwLock<Option<Arc<Published>>>,
     draining: AtomicBool,
     observer: Arc<Observer>,
+    kernel_path: Option<KernelPath>,
 }
 
 /// Whether requests should be sent here.
@@ -28,7 +30,17 @@ pub(super) enum Readiness {
 impl AdminState {
     /// Nothing is served yet.
     pub(crate) fn new(observer: Arc<Observer>) -> Self {
-        Self { published: RwLock::new(None), draining: AtomicBool::new(false), observer }
+        Self { published: RwLock::new(None), draining: AtomicBool::new(false), observer, kernel_path: None }
+    }
+
+    /// Tells of what the kernel serves as well.
+    pub(crate) fn with_kernel_path(self, kernel_path: KernelPath) -> Self {
+        Self { kernel_path: Some(kernel_path), ..self }
+    }
+
+    /// The way of each TCP and UDP listener.
+    pub(super) fn paths(&self) -> Vec<ListenerPath> {
+        self.kernel_path.as_ref().map(KernelPath::paths).unwrap_or_default()
     }
 
     /// What is served.
@@ -57,6 +69,7 @@ impl AdminState {
     }
 
     pub(super) fn metrics(&self) -> String {
-        self.observer.metrics()
+        let of_kernel = self.kernel_path.as_ref().map(KernelPath::metrics);
+        self.observer.metrics() + &of_kernel.unwrap_or_default()
     }
 }

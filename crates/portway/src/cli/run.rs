@@ -9,6 +9,7 @@ use portway_proxy::observe::LogFormat;
 
 use super::{DEFAULT_ADMIN, Manifests};
 use crate::endpoints::EndpointOption;
+use crate::kernel_path::{Ebpf, Network};
 
 #[derive(Debug, Args)]
 #[command(after_help = RUN_HELP)]
@@ -59,6 +60,20 @@ pub(crate) struct RunArgs {
     /// Count requests for each route too; this makes more series
     #[arg(long)]
     pub(crate) route_metrics: bool,
+
+    /// Whether the kernel may serve TCPRoutes and UDPRoutes by itself, by eBPF programs at the network interfaces
+    ///
+    /// It needs Linux 6.6 and root (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON). Such connections have counters, but no lines
+    /// in the access log. `portway status` tells the way of each listener, and why.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) ebpf: Ebpf,
+
+    /// Network whose hosts have this machine as their router; may be repeated
+    ///
+    /// Replies of endpoints there come back through this machine of themselves, so that the kernel need not hide the
+    /// clients' addresses from them.
+    #[arg(long = "ebpf-routed-back", value_name = "CIDR")]
+    pub(crate) routed_back: Vec<Network>,
 
     /// How long requests under way may take to end after SIGTERM or SIGINT, such as 30s or 2m
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]

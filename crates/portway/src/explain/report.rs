@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::request::ExplainedRequest;
 use super::words;
 use crate::issue::{Counts, Issue, Origins};
+use crate::kernel_path::{Path, plan};
 use crate::object_name;
 use crate::offline::Offline;
 
@@ -41,6 +42,9 @@ pub(super) struct GatewayReport {
     pub(super) listener: Option<Place>,
     /// What becomes of the request, in a sentence.
     pub(super) answer: String,
+    /// Who would take a TCP listener's connections to an endpoint, as far as the manifests decide it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<PathReport>,
     /// The status that the client gets where no backend answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
@@ -48,6 +52,35 @@ pub(super) struct GatewayReport {
     pub(super) winner: Option<WinnerReport>,
     pub(super) losers: Vec<Reason>,
     pub(super) other_listeners: Vec<Reason>,
+}
+
+/// Who would take connections to an endpoint, and why.
+#[derive(Debug, Serialize)]
+pub(super) struct PathReport {
+    pub(super) path: Path,
+    /// A code of `docs/ebpf.md`. Absent where only the machine that serves can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+    /// The reason in words, without a full stop.
+    pub(super) message: String,
+}
+
+impl PathReport {
+    fn of(configuration: &Configuration, router: &Router, listener: Option<&ListenerKey>) -> Option<Self> {
+        let listener = configuration.listeners.get(listener?)?;
+        if listener.protocol != ListenerProtocol::Tcp {
+            return None;
+        }
+        Some(match plan(configuration, router, listener) {
+            Ok(_) => Self {
+                path: Path::Kernel,
+                reason: None,
+                message: "where `portway run --ebpf` finds that the machine can; `portway status` tells"
+                    .to_owned(),
+            },
+            Err(reason) => Self { path: Path::Proxy, reason: Some(reason.code()), message: reason.message() },
+        })
+    }
 }
 
 /// Something with a name that is written somewhere.
@@ -144,6 +177,7 @@ impl GatewayReport {
             winner: winner(configuration, &explanation, origins),
             losers: losers.collect(),
             other_listeners: others.collect(),
+            path: PathReport::of(configuration, &router, listener),
             answer: explanation.outcome.to_string(),
         }
     }

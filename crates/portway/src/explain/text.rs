@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use anstyle::{AnsiColor, Style as Ansi};
 
-use super::report::{BackendReport, GatewayReport, Place, Reason, Report, WinnerReport};
+use super::report::{BackendReport, GatewayReport, PathReport, Place, Reason, Report, WinnerReport};
 
 const TITLE: Ansi = Ansi::new().bold();
 const GOOD: Ansi = AnsiColor::Green.on_default().bold();
@@ -57,6 +57,9 @@ fn push_gateway(text: &mut Text, report: &GatewayReport) {
     text.line(format_args!("  {style}{}{style:#}", report.answer));
     if let Some(listener) = &report.listener {
         text.line(format_args!("    at       {}{}", listener.name, At(listener)));
+    }
+    if let Some(PathReport { path, message, .. }) = &report.path {
+        text.line(format_args!("    through  the {}: {message}", path.as_str()));
     }
     if let Some(winner) = &report.winner {
         push_winner(text, winner);

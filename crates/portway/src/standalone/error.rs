@@ -16,6 +16,8 @@ pub(crate) enum StartError {
     NothingToRead,
     #[error("no socket could be opened")]
     NoSocket,
+    #[error("--ebpf on: {0}\n  help: with --ebpf auto, the proxy serves what the kernel cannot")]
+    Ebpf(String),
     #[error("cannot start the threads that serve: {0}")]
     Threads(io::Error),
     #[error("cannot listen for signals: {0}")]

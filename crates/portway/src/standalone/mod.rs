@@ -38,6 +38,7 @@ use self::stage::{ServedGateway, Settings, Staged, stage};
 use crate::admin::AdminState;
 use crate::demo_backend::DemoBackends;
 use crate::issue::{Issue, Origins};
+use crate::kernel_path::KernelPath;
 use crate::live::{Edition, LiveManifests, RefusedFile};
 use crate::object_name;
 
@@ -60,6 +61,7 @@ struct Standalone {
     next_change: Option<Timestamp>,
     /// Sockets that the system refused.
     refused_sockets: Vec<(Binding, Unavailable)>,
+    kernel_path: KernelPath,
     admin: Arc<AdminState>,
 }
 
@@ -144,10 +146,13 @@ impl Standalone {
         if let Some(before) = &before {
             transition_times::carry_over(&before.statuses, &mut statuses);
         }
+        let gateways: Vec<_> = gateways.into_iter().map(|gateway| gateway.snapshot).collect();
+        // Behind the proxy: its sockets are open before the kernel takes what comes to them.
+        self.kernel_path.follow(gateways.clone(), refused_sockets.clone());
         let published = Arc::new(Published {
             revision: self.revision,
             since: self.since,
-            gateways: gateways.into_iter().map(|gateway| gateway.snapshot).collect(),
+            gateways,
             refused_sockets,
             statuses,
             issues,

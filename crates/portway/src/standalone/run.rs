@@ -19,6 +19,7 @@ use crate::admin::{AdminServer, AdminState};
 use crate::cli::RunArgs;
 use crate::demo_backend::DemoBackends;
 use crate::issue::{self, Style};
+use crate::kernel_path::KernelPath;
 use crate::live::LiveManifests;
 use crate::output;
 use crate::watch::Watch;
@@ -41,11 +42,12 @@ pub(crate) fn run(args: RunArgs) -> Result<(), StartError> {
 async fn serve(args: RunArgs) -> Result<(), StartError> {
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
     let observer = Arc::new(Observer::new(observe_options(&args), Box::new(io::stdout())));
-    let state = Arc::new(AdminState::new(Arc::clone(&observer)));
+    let kernel_path = KernelPath::new(args.ebpf, args.routed_back.clone(), args.drain_timeout);
+    let state = Arc::new(AdminState::new(Arc::clone(&observer)).with_kernel_path(kernel_path.clone()));
     let admin = AdminServer::start(args.admin, Arc::clone(&state))
         .map_err(|error| StartError::Admin { address: args.admin, error })?;
     let grace = args.drain_timeout;
-    let mut standalone = standalone(args, Arc::clone(&state), &observer)?;
+    let mut standalone = standalone(args, kernel_path.clone(), Arc::clone(&state), &observer)?;
     // Before the first reading, so that no change is missed.
     let mut watch = Watch::new(standalone.manifests.paths());
 
@@ -55,7 +57,15 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
     };
     if let Some(report) = report {
         refuse_to_start(&report)?;
-        output::print_error(&summary::of(&report, standalone.demo_backends.as_ref(), admin.address()));
+        if let Some(why) = kernel_path.failure() {
+            return Err(StartError::Ebpf(why));
+        }
+        output::print_error(&summary::of(
+            &report,
+            standalone.demo_backends.as_ref(),
+            &kernel_path.paths(),
+            admin.address(),
+        ));
     }
 
     loop {
@@ -66,6 +76,8 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
                 standalone.open_again(Timestamp::now()).await;
                 continue;
             }
+            // It never ends by itself.
+            () = kernel_path.attend() => continue,
             () = clock::wait_until(standalone.next_change, Timestamp::now) => {
                 standalone.translate_again(Timestamp::now()).await;
                 continue;
@@ -77,9 +89,14 @@ async fn serve(args: RunArgs) -> Result<(), StartError> {
         }
     }
     let Standalone { proxy, admin: shared_state, .. } = standalone;
+    kernel_path.stop();
+    let deadline = tokio::time::Instant::now() + grace;
     // What is left in place would live to the end of this function, and the observer with it.
     drop(shared_state);
     let has_drained = drain(proxy, &mut signals, grace, &state).await;
+    if has_drained {
+        drain_kernel(&kernel_path, &mut signals, deadline).await;
+    }
     admin.stop();
     drop(state);
     // The last lines of the access log. All others who hold on to it have ended, unless connections were cut.
@@ -95,6 +112,7 @@ fn observe_options(args: &RunArgs) -> ObserveOptions {
 
 fn standalone(
     args: RunArgs,
+    kernel_path: KernelPath,
     admin: Arc<AdminState>,
     observer: &Arc<Observer>,
 ) -> Result<Standalone, StartError> {
@@ -117,6 +135,7 @@ fn standalone(
         memory: Memory::default(),
         next_change: None,
         refused_sockets: Vec::new(),
+        kernel_path,
         admin,
     })
 }
@@ -148,6 +167,17 @@ impl Standalone {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Lets the connections that the kernel serves end, until the deadline or another signal: they end with the process.
+async fn drain_kernel(kernel_path: &KernelPath, signals: &mut Signals, deadline: tokio::time::Instant) {
+    tokio::select! {
+        () = kernel_path.drained() => {}
+        () = tokio::time::sleep_until(deadline) => {
+            tracing::warn!("connections that the kernel serves have not ended in time; cut");
+        }
+        () = signals.stop() => tracing::warn!("connections that the kernel serves are cut"),
     }
 }
 

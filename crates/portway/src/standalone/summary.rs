@@ -10,6 +10,7 @@ use portway_proxy::snapshot::GatewaySnapshot;
 use super::{Published, Report, try_it};
 use crate::demo_backend::DemoBackends;
 use crate::issue::{self, Counts, Style};
+use crate::kernel_path::{ListenerPath, Path};
 use crate::wording::counted;
 
 /// Of a long list, this many are told and the rest is counted.
@@ -23,7 +24,12 @@ const COMMAND: Ansi = AnsiColor::Green.on_default();
 const DIM: Ansi = Ansi::new().dimmed();
 
 /// What has started, where, with which problems, and how to try it.
-pub(super) fn of(report: &Report, demo_backends: Option<&DemoBackends>, admin: SocketAddr) -> String {
+pub(super) fn of(
+    report: &Report,
+    demo_backends: Option<&DemoBackends>,
+    paths: &[ListenerPath],
+    admin: SocketAddr,
+) -> String {
     let mut text = Text::default();
     let (files, objects) = (counted(report.files, "file"), counted(report.objects, "object"));
     text.line(format_args!("{TITLE}Portway {}{TITLE:#}: {files}, {objects}", env!("CARGO_PKG_VERSION")));
@@ -31,7 +37,9 @@ pub(super) fn of(report: &Report, demo_backends: Option<&DemoBackends>, admin: S
     if published.gateways.is_empty() {
         text.line(format_args!("\nThere is no Gateway to serve; waiting for one."));
     }
-    text.list(&published.gateways, "Gateway", "", |text, gateway| push_gateway(text, published, gateway));
+    text.list(&published.gateways, "Gateway", "", |text, gateway| {
+        push_gateway(text, published, paths, gateway);
+    });
     push_demo_backends(&mut text, demo_backends);
     push_problems(&mut text, published);
     push_commands(&mut text, published);
@@ -64,7 +72,7 @@ impl Text {
     }
 }
 
-fn push_gateway(text: &mut Text, published: &Published, gateway: &GatewaySnapshot) {
+fn push_gateway(text: &mut Text, published: &Published, paths: &[ListenerPath], gateway: &GatewaySnapshot) {
     let configuration = &gateway.configuration;
     text.line(format_args!("\n{TITLE}Gateway {}{TITLE:#}", configuration.gateway));
     let mut listeners: Vec<_> = configuration.listeners.values().collect();
@@ -75,6 +83,7 @@ fn push_gateway(text: &mut Text, published: &Published, gateway: &GatewaySnapsho
     text.list(&listeners, "listener", "  ", |text, listener| {
         let addresses = published.addresses(gateway, listener);
         push_listener(text, configuration, listener, &addresses);
+        push_paths(text, listener, paths);
     });
 }
 
@@ -100,6 +109,18 @@ fn push_listener(text: &mut Text, configuration: &Configuration, listener: &List
         text.line(format_args!("    {DIM}no route{DIM:#}"));
     }
     text.list(&routes, "route", "    ", |text, route| push_route(text, route, key));
+}
+
+/// By whom a TCP or UDP listener is served; addresses that are served alike in one line.
+fn push_paths(text: &mut Text, listener: &Listener, paths: &[ListenerPath]) {
+    let name = listener.key.to_string();
+    let mut told: Vec<_> =
+        paths.iter().filter(|it| it.listener == name).map(|it| (it.path, it.message.as_str())).collect();
+    told.dedup();
+    for (path, message) in told {
+        let by = if path == Path::Kernel { "the kernel" } else { "the proxy" };
+        text.line(format_args!("    {DIM}by {by}: {message}{DIM:#}"));
+    }
 }
 
 /// The name of a listener as one who knows the Gateway writes it.

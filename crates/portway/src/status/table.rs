@@ -7,6 +7,7 @@ use portway_api::core::Condition;
 
 use super::document::{ObjectStatus, PartStatus, Role, StatusDocument, is_good};
 use crate::issue::{self, Counts, Style};
+use crate::kernel_path::{ListenerPath, Path};
 use crate::live::RefusedFile;
 use crate::wording::{counted, wrapped};
 
@@ -43,11 +44,24 @@ pub(super) fn render(document: &StatusDocument, width: usize) -> String {
         table.push_row(&mut text, "OBJECT", TITLE, HEADINGS, "");
         document.objects.iter().for_each(|object| table.push_object(&mut text, object));
     }
+    if !document.paths.is_empty() {
+        push(&mut text, format_args!("\n{TITLE}Served by{TITLE:#}\n"));
+        document.paths.iter().for_each(|path| push_path(&mut text, path));
+    }
     if !document.problems.is_empty() {
         push(&mut text, format_args!("\n{TITLE}{}{TITLE:#}\n", Counts::of(&document.problems)));
         text.push_str(&issue::render(&document.problems, Style { indent: "  " }));
     }
     text
+}
+
+fn push_path(text: &mut String, path: &ListenerPath) {
+    let ListenerPath { listener, transport, address, message, .. } = path;
+    let by = match path.path {
+        Path::Kernel => "by the kernel",
+        Path::Proxy => "by the proxy",
+    };
+    push(text, format_args!("  {listener} at {transport} {address}: {by}: {message}\n"));
 }
 
 fn push_refused(text: &mut String, file: &RefusedFile) {

@@ -30,6 +30,16 @@ fn filters_weights_and_tls_are_told() {
 }
 
 #[test]
+fn who_takes_a_connection_is_told() {
+    let (code, text) = explain("examples/tcp", &["http://store.example.com:6379/"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("through  the kernel: where `portway run --ebpf` finds"), "{text}");
+    let (_, text) = explain("examples/tcp", &["http://store.example.com:6379/", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["gateways"][0]["path"]["path"], "kernel");
+}
+
+#[test]
 fn a_route_that_is_not_attached_is_told() {
     let (code, text) = explain(&manifest("my-app-same.yaml"), &["http://myapp.example.com/"]);
     assert_eq!(code, 1);

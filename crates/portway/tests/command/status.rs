@@ -15,6 +15,22 @@ fn the_conditions_of_every_object_are_in_a_table() {
     settings.bind(|| insta::assert_snapshot!(text));
 }
 
+/// The default address is a loopback one, where there is no interface for the kernel to do anything at.
+#[test]
+fn who_serves_a_stream_is_told() {
+    let portway = Portway::run(["examples/tcp", "--demo-backends"]);
+    let status = portway.status();
+    let path = &status["paths"][0];
+    assert_eq!(
+        (path["path"].as_str(), path["reason"].as_str()),
+        (Some("proxy"), Some("loopback")),
+        "{status}"
+    );
+    let (_, text, _) = output(["status", "--admin", &portway.admin()]);
+    assert!(text.contains("by the proxy: what is sent to a loopback address"), "{text}");
+    assert!(portway.stderr().contains("by the proxy: what is sent to a loopback address"));
+}
+
 fn regex_of(text: &str) -> String {
     text.replace('.', r"\.")
 }

@@ -1,0 +1,94 @@
+//! Maps and links that outlive the process, in a bpffs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::programs::SchedClassifier;
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::tc::SchedClassifierLink;
+use nix::net::if_::if_nametoindex;
+
+use crate::error::KernelError;
+use crate::layout;
+
+/// The maps that are kept. What the others hold is of one packet, or told anew.
+pub(crate) const PINNED_MAPS: [&str; 7] =
+    ["services", "tables", "endpoints", "flows", "new_flows", "counters", "drops"];
+
+/// Where they are.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    directory: PathBuf,
+}
+
+impl Pins {
+    /// Under a folder that is named for the layout of the maps: those of another layout stay apart.
+    pub(crate) fn open(directory: &Path) -> Result<Self, KernelError> {
+        let it = Self { directory: directory.join(format!("{:016x}", layout::fingerprint())) };
+        for folder in ["maps", "links"] {
+            let path = it.directory.join(folder);
+            fs::create_dir_all(&path).map_err(|error| refused(&path, error))?;
+        }
+        Ok(it)
+    }
+
+    pub(crate) fn map(&self, name: &str) -> PathBuf {
+        self.directory.join("maps").join(name)
+    }
+
+    /// Of a program at an interface. By its index: a name may come again with another interface.
+    pub(crate) fn link(&self, interface: &str, program: &str) -> Result<PathBuf, KernelError> {
+        let path = self.directory.join("links");
+        let index = if_nametoindex(interface).map_err(|error| refused(&path, error.into()))?;
+        Ok(path.join(format!("{index}-{program}")))
+    }
+}
+
+/// Puts a program in the place of the one of a link that is kept. False: there is no link that lives.
+pub(crate) fn take_over(program: &mut SchedClassifier, path: &Path) -> bool {
+    let kept = PinnedLink::from_pin(path).map(FdLink::from);
+    let link = kept.ok().and_then(|it| SchedClassifierLink::try_from(it).ok());
+    let is_taken = link.is_some_and(|it| program.attach_to_link(it).is_ok());
+    if !is_taken {
+        // Its interface is gone, or it never was there.
+        let _ = fs::remove_file(path);
+    }
+    is_taken
+}
+
+/// Keeps a link.
+pub(crate) fn keep(link: SchedClassifierLink, path: &Path) -> Result<(), KernelError> {
+    let told = |error: String| refused(path, io::Error::other(error));
+    let link = FdLink::try_from(link).map_err(|error| told(error.to_string()))?;
+    link.pin(path).map_err(|error| told(crate::error::causes(&error)))?;
+    Ok(())
+}
+
+/// Takes away everything that was kept under a directory: links go, and with them the programs. Returns whether there
+/// was anything. With `but_own`, what this version keeps stays.
+///
+/// # Errors
+///
+/// It cannot be removed.
+pub fn remove(directory: &Path, but_own: bool) -> Result<bool, KernelError> {
+    let own = format!("{:016x}", layout::fingerprint());
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(refused(directory, error)),
+    };
+    let mut was_there = false;
+    for entry in entries.filter_map(Result::ok) {
+        if but_own && *entry.file_name() == *own {
+            continue;
+        }
+        fs::remove_dir_all(entry.path()).map_err(|error| refused(&entry.path(), error))?;
+        was_there = true;
+    }
+    Ok(was_there)
+}
+
+fn refused(path: &Path, error: io::Error) -> KernelError {
+    KernelError::Pin { path: path.display().to_string(), error }
+}

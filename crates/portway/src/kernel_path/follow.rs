@@ -1,0 +1,301 @@
+//! Keeps the maps of the programs as decided.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use portway_config::ListenerProtocol;
+use portway_ebpf::balancer::Balancer;
+use portway_ebpf::layout::ServiceCounters;
+use portway_ebpf::metrics::{self, Counted};
+use portway_ebpf::{Kernel, KernelError, Limits, Sweep};
+use portway_proxy::snapshot::{Binding, GatewaySnapshot};
+
+use super::decide::{Decision, Terms};
+use super::machine::Machine;
+use super::path::Reason;
+use super::plan::plan;
+use super::{Ebpf, ListenerPath, Network};
+
+/// How often to look at the machine again: interfaces, addresses and routes change without the manifests.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How often flows that are over are swept.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// How often to look whether the last connection has ended.
+const LOOK_FOR_END: Duration = Duration::from_millis(250);
+
+/// The programs with what they serve, for the one who tells them and for those who ask. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelPath(Arc<Mutex<Follower>>);
+
+struct Follower {
+    mode: Ebpf,
+    terms: Terms,
+    /// How long the flows of an endpoint that has left may go on.
+    drain: Duration,
+    /// The programs, once there has been something for them.
+    loaded: Option<Loaded>,
+    began: Instant,
+    gateways: Vec<Arc<GatewaySnapshot>>,
+    /// Sockets that are not open.
+    refused: Vec<Binding>,
+    decision: Decision,
+    /// Why the kernel does not serve what it could. It is asked again when the manifests change.
+    refusal: Option<Reason>,
+}
+
+struct Loaded {
+    kernel: Kernel,
+    balancer: Balancer,
+    /// By the interfaces' indices.
+    attached: BTreeMap<u32, String>,
+    last_sweep: Instant,
+    swept: Sweep,
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attached = self.loaded.as_ref().map(|it| &it.attached);
+        f.debug_struct("Follower")
+            .field("mode", &self.mode)
+            .field("attached", &attached)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KernelPath {
+    /// Nothing is served yet. The flows of an endpoint that leaves may go on for `drain`.
+    pub(crate) fn new(mode: Ebpf, routed_back: Vec<Network>, drain: Duration) -> Self {
+        let past_packet_filters = mode == Ebpf::On;
+        Self(Arc::new(Mutex::new(Follower {
+            mode,
+            terms: Terms { limits: Limits::default(), past_packet_filters, routed_back },
+            drain,
+            loaded: None,
+            began: Instant::now(),
+            gateways: Vec::new(),
+            refused: Vec::new(),
+            decision: Decision::default(),
+            refusal: None,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Follower> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the kernel serve what it can of these Gateways, but for sockets that are not open.
+    pub(crate) fn follow(&self, gateways: Vec<Arc<GatewaySnapshot>>, refused: Vec<Binding>) {
+        let mut it = self.lock();
+        (it.gateways, it.refused, it.refusal) = (gateways, refused, None);
+        it.decide();
+    }
+
+    /// Does what time brings: endpoints that have drained, flows that are over, interfaces and routes that have changed.
+    pub(crate) async fn attend(&self) {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let mut it = self.lock();
+            it.expire();
+            it.decide();
+        }
+    }
+
+    /// The way of each TCP and UDP listener.
+    pub(crate) fn paths(&self) -> Vec<ListenerPath> {
+        self.lock().decision.paths.clone()
+    }
+
+    /// Why the kernel refuses, though it was asked for in earnest.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let it = self.lock();
+        it.refusal.as_ref().filter(|_| it.mode == Ebpf::On).map(Reason::message)
+    }
+
+    /// What was counted, as Prometheus reads it; empty as long as the kernel has served nothing.
+    pub(crate) fn metrics(&self) -> String {
+        let mut it = self.lock();
+        let it = &mut *it;
+        let counted = it.loaded.as_mut().map(|loaded| loaded.count(&it.decision));
+        // What cannot be read now is told the next time.
+        let counted = counted.map(Result::unwrap_or_default);
+        counted.map(|counted| metrics::encode(&counted, &it.terms.limits)).unwrap_or_default()
+    }
+
+    /// New connections are not for the kernel any more. Those that there are go on until this is dropped.
+    pub(crate) fn stop(&self) {
+        let mut it = self.lock();
+        if let Err(error) = it.serve(&Decision::default(), &Machine::default()) {
+            it.refuse(&error);
+        }
+    }
+
+    /// Waits until the last TCP connection that the kernel serves has ended.
+    pub(crate) async fn drained(&self) {
+        while self.lock().sweep().connections > 0 {
+            tokio::time::sleep(LOOK_FOR_END).await;
+        }
+    }
+}
+
+impl Follower {
+    fn decide(&mut self) {
+        if self.mode == Ebpf::Off {
+            return;
+        }
+        let machine =
+            if self.asks_for_machine() { Machine::read(self.endpoints()) } else { Machine::default() };
+        let mut decision = Decision::default();
+        for gateway in &self.gateways {
+            for binding in gateway.bindings.iter().filter(|it| !self.refused.contains(it)) {
+                decision.add(gateway, binding, &machine, &self.terms);
+            }
+        }
+        if let Some(reason) = &self.refusal {
+            decision.refused(reason);
+        }
+        if decision != self.decision
+            && let Err(error) = self.serve(&decision, &machine)
+        {
+            decision.refused(&self.refuse(&error));
+        }
+        self.decision = decision;
+    }
+
+    /// Whether any listener could be the kernel's.
+    fn asks_for_machine(&self) -> bool {
+        let could_be = |gateway: &Arc<GatewaySnapshot>| {
+            let is_stream =
+                |it: &ListenerProtocol| matches!(it, ListenerProtocol::Tcp | ListenerProtocol::Udp);
+            gateway.configuration.listeners.values().any(|it| is_stream(&it.protocol))
+                && gateway.bindings.iter().any(|it| !it.address.ip().is_loopback())
+        };
+        self.gateways.iter().any(could_be)
+    }
+
+    fn endpoints(&self) -> Vec<std::net::IpAddr> {
+        let planned = self.gateways.iter().flat_map(|gateway| {
+            let configuration = &gateway.configuration;
+            configuration.listeners.values().filter_map(|it| plan(configuration, &gateway.router, it).ok())
+        });
+        let mut all: Vec<_> =
+            planned.flatten().flat_map(|it| it.endpoints).map(|it: SocketAddr| it.ip()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Brings the programs, their interfaces and their maps to what was decided.
+    fn serve(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
+        let now = self.began.elapsed();
+        let serves = !decision.services.is_empty();
+        if self.loaded.is_none() && !serves {
+            return Ok(());
+        }
+        let mut loaded = match self.loaded.take() {
+            Some(loaded) => loaded,
+            None => Loaded {
+                kernel: Kernel::load(&self.terms.limits, machine.node())?,
+                balancer: Balancer::new(self.drain),
+                attached: BTreeMap::new(),
+                last_sweep: Instant::now(),
+                swept: Sweep::default(),
+            },
+        };
+        if serves {
+            loaded.kernel.tell(&self.terms.limits, machine.node())?;
+            loaded.attach(decision, machine)?;
+        }
+        // Behind the interfaces: what is served must be seen on its way back.
+        loaded.kernel.apply(&loaded.balancer.serve(&decision.services, now))?;
+        self.loaded = Some(loaded);
+        Ok(())
+    }
+
+    /// Leaves everything to the proxy: [`serve`](Self::serve) has let go of the programs.
+    fn refuse(&mut self, error: &KernelError) -> Reason {
+        let text = match error.help() {
+            Some(help) => format!("{error}; {help}"),
+            None => error.to_string(),
+        };
+        if self.mode == Ebpf::Auto {
+            tracing::warn!("TCP and UDP are served by the proxy, since the kernel does not: {text}");
+        } else {
+            tracing::error!("TCP and UDP are served by the proxy, since the kernel does not: {text}");
+        }
+        let reason =
+            if error.lacks_right() { Reason::NotPermitted(text) } else { Reason::KernelRefuses(text) };
+        self.loaded = None;
+        self.refusal = Some(reason.clone());
+        reason
+    }
+
+    /// Ends the time of endpoints that have left, and sweeps.
+    fn expire(&mut self) {
+        let now = self.began.elapsed();
+        let Some(loaded) = &mut self.loaded else {
+            return;
+        };
+        if let Err(error) = loaded.kernel.apply(&loaded.balancer.expire(now)) {
+            let reason = self.refuse(&error);
+            return self.decision.refused(&reason);
+        }
+        if loaded.last_sweep.elapsed() >= SWEEP {
+            self.sweep();
+        }
+        let has_drained = |it: &Loaded| it.balancer.draining() == 0;
+        if self.decision.services.is_empty() && self.loaded.as_ref().is_some_and(has_drained) {
+            tracing::info!("eBPF programs are detached: nothing is left for them");
+            self.loaded = None;
+        }
+    }
+
+    fn sweep(&mut self) -> Sweep {
+        let Some(loaded) = &mut self.loaded else {
+            return Sweep::default();
+        };
+        loaded.last_sweep = Instant::now();
+        match loaded.kernel.sweep(&self.terms.limits) {
+            Ok(swept) => {
+                tracing::debug!(?swept, "flows of the kernel are swept");
+                loaded.swept = swept;
+            }
+            Err(error) => tracing::warn!("flows that are over cannot be swept: {error}"),
+        }
+        loaded.swept
+    }
+}
+
+impl Loaded {
+    fn attach(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
+        // An interface that is gone has taken its links along.
+        self.attached.retain(|index, _| machine.interfaces.contains_key(index));
+        for index in &decision.interfaces {
+            let Some(interface) = machine.interfaces.get(index) else {
+                continue;
+            };
+            if !self.attached.contains_key(index) {
+                self.kernel.attach(&interface.name)?;
+                tracing::info!("eBPF programs are attached to the interface {}", interface.name);
+                self.attached.insert(*index, interface.name.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, decision: &Decision) -> Result<Counted, KernelError> {
+        let mut listeners: BTreeMap<_, ServiceCounters> = BTreeMap::new();
+        for (address, labels) in &decision.labels {
+            if let Some(id) = self.balancer.id(address) {
+                let sum = listeners.entry(labels.clone()).or_default();
+                *sum = sum.plus(&self.kernel.counters(id)?);
+            }
+        }
+        let drops = self.kernel.drops()?;
+        Ok(Counted { listeners: listeners.into_iter().collect(), drops, sweep: self.swept })
+    }
+}

@@ -1,0 +1,161 @@
+//! The way of a listener's traffic, with its reason. Every reason code stands here, and in `docs/ebpf.md`.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The way of a listener's traffic at one of its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListenerPath {
+    /// The listener, in words.
+    pub(crate) listener: String,
+    /// `TCP` or `UDP`.
+    pub(crate) transport: String,
+    /// Where clients find it.
+    pub(crate) address: SocketAddr,
+    pub(crate) path: Path,
+    /// A code.
+    pub(crate) reason: String,
+    /// The reason in words, without a full stop.
+    pub(crate) message: String,
+}
+
+/// Who takes a listener's traffic to its endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Path {
+    /// eBPF programs, without the proxy.
+    Kernel,
+    Proxy,
+}
+
+impl Path {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// Why a listener is served the way it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    ClientAddressKept,
+    ClientAddressHidden,
+    ReadsContent,
+    NoRoute,
+    BackendTls,
+    EndpointByName,
+    EndpointOnLoopback,
+    Loopback,
+    NotOfInterface,
+    PacketFilter,
+    OtherFamily,
+    EndpointUnreachable,
+    EndpointNotByEthernet,
+    NotForwarding,
+    SourcePortsInUse,
+    NotPermitted(String),
+    KernelRefuses(String),
+}
+
+impl Reason {
+    pub(super) fn path(&self) -> Path {
+        match self {
+            Self::ClientAddressKept | Self::ClientAddressHidden => Path::Kernel,
+            _ => Path::Proxy,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::ClientAddressKept => "client_address_kept",
+            Self::ClientAddressHidden => "client_address_hidden",
+            Self::ReadsContent => "reads_content",
+            Self::NoRoute => "no_route",
+            Self::BackendTls => "backend_tls",
+            Self::EndpointByName => "endpoint_by_name",
+            Self::EndpointOnLoopback => "endpoint_on_loopback",
+            Self::Loopback => "loopback",
+            Self::NotOfInterface => "not_of_interface",
+            Self::PacketFilter => "packet_filter",
+            Self::OtherFamily => "other_family",
+            Self::EndpointUnreachable => "endpoint_unreachable",
+            Self::EndpointNotByEthernet => "endpoint_not_by_ethernet",
+            Self::NotForwarding => "not_forwarding",
+            Self::SourcePortsInUse => "source_ports_in_use",
+            Self::NotPermitted(_) => "not_permitted",
+            Self::KernelRefuses(_) => "kernel_refuses",
+        }
+    }
+
+    /// In words, without a full stop.
+    pub(crate) fn message(&self) -> String {
+        let text = match self {
+            Self::ClientAddressKept => "endpoints see the client's address",
+            Self::ClientAddressHidden => {
+                "endpoints see this machine's address, since their replies must come back here"
+            }
+            Self::ReadsContent => "HTTP and TLS are read to find the route",
+            Self::NoRoute => "no route is attached",
+            Self::BackendTls => "a backend is spoken to by TLS",
+            Self::EndpointByName => "an endpoint is named by a DNS name",
+            Self::EndpointOnLoopback => "an endpoint has a loopback address",
+            Self::Loopback => "what is sent to a loopback address passes no network interface",
+            Self::NotOfInterface => "no Ethernet interface of this machine has the address",
+            Self::PacketFilter => {
+                "this machine has nftables or iptables, whose rules the kernel path would pass by; --ebpf on if that \
+                 is as it should be"
+            }
+            Self::OtherFamily => "a backend has no endpoint with an address of the listener's family",
+            Self::EndpointUnreachable => "this machine has no route to an endpoint",
+            Self::EndpointNotByEthernet => "the way to an endpoint is by an interface that is not Ethernet",
+            Self::NotForwarding => {
+                "this machine does not forward: set the sysctls net.ipv4.ip_forward and \
+                 net.ipv6.conf.all.forwarding to 1"
+            }
+            Self::SourcePortsInUse => {
+                "the source ports from 61000 on are in the sysctl net.ipv4.ip_local_port_range, so others may use them"
+            }
+            Self::NotPermitted(why) | Self::KernelRefuses(why) => why,
+        };
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_documented_each_with_its_path() {
+        let page = include_str!("../../../../docs/ebpf.md");
+        let section = page.split("\n## ").find(|it| it.starts_with("`portway run --ebpf`\n")).unwrap();
+        let rows = section.lines().filter_map(|it| it.strip_prefix("| `")).filter(|it| !it.starts_with("--"));
+        let documented: Vec<_> =
+            rows.map(|it| it.split(" | ").take(2).collect::<Vec<_>>().join(" ")).collect();
+        let none = String::new;
+        let all = [
+            Reason::ClientAddressKept,
+            Reason::ClientAddressHidden,
+            Reason::ReadsContent,
+            Reason::NoRoute,
+            Reason::BackendTls,
+            Reason::EndpointByName,
+            Reason::EndpointOnLoopback,
+            Reason::Loopback,
+            Reason::NotOfInterface,
+            Reason::PacketFilter,
+            Reason::OtherFamily,
+            Reason::EndpointUnreachable,
+            Reason::EndpointNotByEthernet,
+            Reason::NotForwarding,
+            Reason::SourcePortsInUse,
+            Reason::NotPermitted(none()),
+            Reason::KernelRefuses(none()),
+        ];
+        let codes: Vec<_> = all.iter().map(|it| format!("{}` {}", it.code(), it.path().as_str())).collect();
+        assert_eq!(documented, codes);
+    }
+}

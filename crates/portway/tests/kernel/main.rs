@@ -1,0 +1,15 @@
+//! `portway run --ebpf`: connections that the kernel takes from client to endpoint, in network namespaces.
+//!
+//! This needs root; without it the tests fail.
+#![cfg(test)]
+
+#[path = "../../../portway-ebpf/tests/namespaces/host.rs"]
+mod host;
+mod network;
+#[path = "../../../portway-ebpf/tests/namespaces/peers.rs"]
+#[allow(dead_code, reason = "the tests of that crate need more of it")]
+mod peers;
+#[path = "../running/mod.rs"]
+mod running;
+mod serving;
+mod switching;
