@@ -124,12 +124,12 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         match position {
             Ok(position) => chunk.get_mut(position).map(|(_, there)| std::mem::replace(there, value)),
             Err(position) => {
-                chunk.insert(position, (key, value));
                 self.len += 1;
-                if chunk.len() > MOST {
-                    // In the order of their keys they often come, so most chunks stay as full as this leaves them.
-                    let half = chunk.split_off(if position + 1 == chunk.len() { MOST } else { MOST / 2 });
-                    chunks.insert(at + 1, Arc::new(half));
+                if chunk.len() < MOST {
+                    chunk.insert(position, (key, value));
+                } else {
+                    let right = split(chunk, position, (key, value));
+                    chunks.insert(at + 1, Arc::new(right));
                 }
                 None
             }
@@ -189,6 +189,21 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
             self.remove(&key);
         }
     }
+}
+
+/// Puts an entry into a full chunk; returns what goes into the one after it. Neither takes more room than it needs.
+fn split<K, V>(chunk: &mut Chunk<K, V>, position: usize, entry: (K, V)) -> Chunk<K, V> {
+    // In the order of their keys they often come, so most chunks stay as full as this leaves them.
+    if position == chunk.len() {
+        return vec![entry];
+    }
+    let mut right = chunk.split_off(MOST / 2);
+    chunk.shrink_to_fit();
+    match position.checked_sub(chunk.len()) {
+        Some(position) => right.insert(position, entry),
+        None => chunk.insert(position, entry),
+    }
+    right
 }
 
 impl<K, V> Clone for SharedMap<K, V> {

@@ -47,17 +47,18 @@ pub(crate) struct RouteMemory {
     pub(super) backends: BackendMemory,
 }
 
-/// What one route takes part in.
+/// What one route takes part in, each once. There are thousands of routes with one of each, for which a set of the
+/// standard library takes the room of eleven.
 #[derive(Default)]
-pub(super) struct Remembered {
+struct Remembered {
     /// The Services that it depends on.
-    pub(super) services: BTreeSet<ObjectKey>,
+    services: Box<[ObjectKey]>,
     /// Where it wants to be, if it carries HTTP.
-    pub(super) wanted: BTreeSet<ListenerIndex>,
+    wanted: Box<[ListenerIndex]>,
     /// Where it is attached.
-    pub(super) attached: BTreeSet<ListenerIndex>,
+    attached: Box<[ListenerIndex]>,
     /// The Gateways that have it in their configuration.
-    pub(super) gateways: BTreeSet<ObjectKey>,
+    gateways: Box<[ObjectKey]>,
 }
 
 impl RouteMemory {
@@ -159,6 +160,7 @@ impl RouteMemory {
             let (http, grpc) = self.http_kinds.entry(listener.clone()).or_default();
             *(if key.kind == RouteKind::Http { http } else { grpc }) += 1;
         }
+        let (services, wanted) = (services.into_iter().collect(), wanted.into_iter().collect());
         self.remembered.insert(key.clone(), Remembered { services, wanted, ..Remembered::default() });
     }
 
@@ -168,7 +170,14 @@ impl RouteMemory {
             *self.attached.entry(listener.clone()).or_default() += 1;
         }
         if let Some(remembered) = self.remembered.get_mut(key) {
-            remembered.attached = listeners;
+            remembered.attached = listeners.into_iter().collect();
+        }
+    }
+
+    /// Remembers which Gateways have a route in their configuration; then it is [`put`](Self::put) into each.
+    pub(super) fn serve<'k>(&mut self, key: &RouteKey, gateways: impl Iterator<Item = &'k ObjectKey>) {
+        if let Some(remembered) = self.remembered.get_mut(key) {
+            remembered.gateways = gateways.cloned().collect();
         }
     }
 
@@ -179,9 +188,6 @@ impl RouteMemory {
             Some(earlier) if **earlier == route => Arc::clone(earlier),
             _ => Arc::new(route),
         };
-        if let Some(remembered) = self.remembered.get_mut(&route.key) {
-            remembered.gateways.insert(gateway.clone());
-        }
         self.backends.add_route(gateway, &route);
         self.routes.entry(gateway.clone()).or_default().insert(route.key.clone(), route);
     }

@@ -164,6 +164,7 @@ impl<'s, 'a> Step<'s, 'a> {
         }
         let key = work.view.config_key();
         memory.attach(&key, listeners);
+        memory.serve(&key, by_gateway.keys().copied());
         // Clones for all Gateways but the last.
         let rules = std::iter::repeat_n(work.translated.take_rules(), by_gateway.len());
         for ((gateway, attachments), rules) in by_gateway.into_iter().zip(rules) {

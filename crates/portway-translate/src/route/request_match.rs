@@ -30,7 +30,10 @@ pub(crate) fn of_http(
         let method = it.method.map(|method| method.as_str().into());
         Some(RequestMatch { path, method, headers, query_params })
     });
-    matches.collect()
+    let mut matches: Vec<_> = matches.collect();
+    // A list that grows has room for four at once, and most rules have one match.
+    matches.shrink_to_fit();
+    matches
 }
 
 /// The matches of a rule of a GRPCRoute; where it has none, one that matches every call.
