@@ -34,7 +34,7 @@ test-all: ## The same, and the tests that take minutes, and a short benchmark
 
 bench: ## Portway beside other proxies, on this machine
 	@$(ENV) tools/setup bench; \
-	cargo build --profile dist --bin portway; \
+	tools/build-dist; \
 	bench/run
 
 bench-control: ## What a change costs beside 5,000 routes, in a cluster of its own (root; ARGS=--help for options)

@@ -33,7 +33,7 @@ exit status: 0 measured; 1 with --enforce, an aim is missed or was not measured;
 
 
 def default_portway() -> Path:
-    """Where `cargo build --profile dist` leaves the binary."""
+    """Where `tools/build-dist` leaves the binary."""
     target = os.environ.get("CARGO_TARGET_DIR") or CHECKOUT / "target"
     return Path(target) / "dist" / "portway"
 
