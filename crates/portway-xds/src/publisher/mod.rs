@@ -5,6 +5,7 @@ mod connection;
 mod gateway;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,6 +22,7 @@ pub use self::acknowledgement::{
 pub(crate) use self::connection::Connection;
 pub(crate) use self::gateway::Changes;
 use self::gateway::PublishedGateway;
+pub use self::traffic::{Traffic, TypeTraffic};
 
 /// Publishes configurations to the proxies that are connected to [`crate::serve`], and tells what they made of it.
 ///
@@ -35,6 +37,7 @@ struct Shared {
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     gateways: Mutex<BTreeMap<NamespacedName, Gateway>>,
     acknowledgements: watch::Sender<Arc<Acknowledgements>>,
+    traffic: Traffic,
 }
 
 struct Gateway {
@@ -71,6 +74,7 @@ impl Publisher {
             clock: Box::new(clock),
             gateways: Mutex::default(),
             acknowledgements: watch::Sender::default(),
+            traffic: Traffic::default(),
         }))
     }
 
@@ -128,6 +132,11 @@ impl Publisher {
     /// What the proxies have made of it, now and whenever that changes.
     pub fn acknowledgements(&self) -> watch::Receiver<Arc<Acknowledgements>> {
         self.0.acknowledgements.subscribe()
+    }
+
+    /// How much has gone over all streams.
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
     }
 
     /// Brings what is told in line with the Gateways that there are.

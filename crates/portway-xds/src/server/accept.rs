@@ -163,6 +163,7 @@ async fn answer<A: Authenticate>(
             grpc.streaming(method, request).await
         }
         Err(status) => {
+            server.publisher.traffic().note_admission(false);
             log_turned_away(status.message(), turned_away);
             status.into_http()
         }

@@ -34,13 +34,15 @@ pub(super) async fn run(session: Session) -> Result<(), Status> {
     let subscription = Subscription::read(&mut inbound, &gateway, &limits);
     let subscription = timeout(limits.admission_timeout, subscription)
         .await
-        .map_err(|_| Status::deadline_exceeded("the first requests took too long"))??;
+        .unwrap_or_else(|_| Err(Status::deadline_exceeded("the first requests took too long")));
+    publisher.traffic().note_admission(subscription.is_ok());
+    let subscription = subscription?;
 
     let pod = &identity.pod;
     tracing::info!("proxy {pod} of Gateway {gateway} is connected ({})", subscription.agent);
     let mut connection = publisher.connect(&gateway, pod.clone());
     let superseded = std::mem::replace(&mut connection.superseded, tokio::sync::oneshot::channel().1);
-    let mut stream = Stream::new(connection, subscription, limits);
+    let mut stream = Stream::new(connection, subscription, publisher, limits);
     let ended = tokio::select! {
         ended = stream.serve(&mut inbound, &outbound) => ended,
         _ = superseded => Err(Status::aborted("the pod has begun another stream")),
@@ -121,6 +123,7 @@ fn check_gateway(asked: &str, gateway: &NamespacedName) -> Result<(), Status> {
 
 struct Stream {
     connection: Connection,
+    publisher: Publisher,
     types: HashSet<ResourceType>,
     /// What the proxy said that it has; taken with the first revision.
     has: Option<HashMap<(&'static str, String), String>>,
@@ -136,11 +139,12 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(connection: Connection, subscription: Subscription, limits: Limits) -> Self {
+    fn new(connection: Connection, subscription: Subscription, publisher: Publisher, limits: Limits) -> Self {
         let Subscription { types, has, refused, revision, agent } = subscription;
         connection.go_on_from(revision, limits.revision_lead);
         Self {
             connection,
+            publisher,
             types,
             has: Some(has),
             sent: None,
@@ -218,6 +222,7 @@ impl Stream {
             response.nonce = self.next_nonce.to_string();
             self.next_nonce += 1;
             self.unanswered.insert(response.nonce.clone());
+            self.publisher.traffic().note_response(&response);
             if outbound.send(Ok(response)).await.is_err() {
                 return false;
             }
@@ -226,6 +231,7 @@ impl Stream {
     }
 
     fn answered(&mut self, request: &DeltaDiscoveryRequest) {
+        self.publisher.traffic().note_answer(request);
         if let Some(kind) = ResourceType::of_url(&request.type_url) {
             let refused = request.error_detail.as_ref().map(|status| from_status(status, &self.limits));
             self.refused.insert(kind, refused.unwrap_or_default());

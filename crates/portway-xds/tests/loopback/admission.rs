@@ -26,6 +26,8 @@ async fn a_wrong_token_gets_nothing() {
         proxy.nothing().await;
     }
     stack.until(|it| it.proxies.is_empty()).await;
+    let traffic = stack.publisher.traffic();
+    assert!(traffic.turned_away() >= 4 && traffic.admitted() == 0, "{traffic:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portway_config::Revision;
 use portway_xds::client::{RefusedByProxy, Source};
-use portway_xds::{Refusal, ResourceKey};
+use portway_xds::{Refusal, ResourceKey, ResourceType};
 
 use crate::configurations::{
     configuration, endpoints, endpoints_key, gateway, only, put_endpoints, route, route_key,
@@ -90,6 +90,7 @@ async fn a_refused_resource_keeps_its_last_good_version_and_good_ones_beside_it_
     let refused = stack.proxy("pod-1").refused;
     assert_eq!(refused.keys().collect::<Vec<_>>(), [&key]);
     assert_eq!(refused[&key].message, "rule 0: no");
+    assert_eq!(stack.publisher.traffic().of(ResourceType::Route).nacks, 1);
 
     // Later updates have the good version too, and the refusal stands until the resource is changed again.
     stack.publisher.publish_endpoints(&Arc::new(endpoints(&["10.0.0.2:8080"])));

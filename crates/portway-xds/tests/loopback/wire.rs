@@ -36,6 +36,9 @@ async fn an_endpoint_change_sends_that_resource_and_nothing_else() {
     let all = proxy.group().await;
     assert_eq!(names(&all).len(), 2004, "settings, listener, endpoints, certificate and routes");
     proxy.acknowledge(&all).await;
+    let traffic = || stack.publisher.traffic();
+    let before = traffic().of(ResourceType::Endpoints);
+    assert_eq!((before.resources, traffic().of(ResourceType::Route).resources), (1, 2000));
 
     stack.publisher.publish_endpoints(&Arc::new(endpoints(&["10.0.0.2:8080"])));
     let group = proxy.group().await;
@@ -44,6 +47,8 @@ async fn an_endpoint_change_sends_that_resource_and_nothing_else() {
     assert_eq!(group[0].removed_resources, [] as [String; 0]);
     let bytes = group[0].encoded_len();
     assert!(bytes < 512, "{bytes} bytes");
+    let after = traffic().of(ResourceType::Endpoints);
+    assert_eq!((after.resources, after.bytes - before.bytes), (2, bytes as u64));
     proxy.acknowledge(&group).await;
 
     stack.publisher.publish_endpoints(&Arc::new(endpoints(&["10.0.0.2:8080"])));
@@ -167,6 +172,8 @@ async fn what_a_newer_proxy_says_is_passed_over_and_its_stream_goes_on() {
     proxy.acknowledge(&group).await;
     stack.until_reached("pod-1", Revision(1000)).await;
     assert_eq!(stack.proxy("pod-1").refused.len(), 0);
+    let nacks = ResourceType::ALL.map(|kind| stack.publisher.traffic().of(kind).nacks);
+    assert_eq!(nacks, [0; 7], "of a type that nobody knows here");
 
     stack.publisher.publish_endpoints(&Arc::new(endpoints(&["10.0.0.2:8080"])));
     assert_eq!(names(&proxy.group().await).len(), 1);
