@@ -16,6 +16,8 @@ macro_rules! limits {
 limits! {
     /// How long the Lease of the controller that leads holds without renewal.
     LEASE_DURATION lease_duration: Duration = Duration::from_secs(5);
+    /// How long the Lease of another controller is respected, whatever stands in it.
+    LEASE_DURATION_MAX lease_duration_max: Duration = Duration::from_secs(60);
     /// How often it is renewed.
     LEASE_RENEWAL lease_renewal: Duration = Duration::from_millis(1500);
     /// How long one request about the Lease may take.

@@ -107,7 +107,7 @@ fn of_two_who_reach_for_it_one_gets_it() {
 
 #[test]
 fn nothing_is_done_before_anything_is_seen() {
-    let claim = candidate("a");
+    let mut claim = candidate("a");
     assert_eq!(claim.next(Instant::now(), Timestamp::UNIX_EPOCH), None);
     assert!(!claim.is_held(Instant::now()));
 }
@@ -127,5 +127,68 @@ fn clocks_that_differ_by_years_change_nothing() {
         world.wait(1);
         assert!(world.round_at(&mut b, late));
         assert!(!world.round_at(&mut a, early));
+    }
+}
+
+/// As after a restart of its container: the name is the same, but what this process wrote is not.
+#[test]
+fn a_lease_of_an_earlier_process_of_the_same_name_is_taken_over_at_once_and_not_believed_in() {
+    let (mut world, mut before, mut after) = (World::new(), candidate("a"), candidate("a"));
+    assert!(world.round(&mut before));
+    world.wait(1);
+    after.observe(world.lease.clone(), world.now);
+    assert!(!after.is_held(world.now));
+    let second = Timestamp::from_second(1).unwrap();
+    let step = after.next(world.now, second).unwrap();
+    world.write(step, &mut after);
+    assert!(after.is_held(world.now));
+}
+
+/// Others count from when they see a renewal, at the earliest from when it was written.
+#[test]
+fn time_is_counted_from_the_begin_of_a_write_however_late_it_is_seen() {
+    let (mut world, mut a) = (World::new(), candidate("a"));
+    a.observe(None, world.now);
+    let begun = world.now;
+    let step = a.next(begun, Timestamp::from_second(1).unwrap()).unwrap();
+    let mut of_server = candidate("nobody");
+    world.write(step, &mut of_server);
+    // The answer is lost; the watch brings the Lease after three seconds.
+    world.wait(3);
+    a.observe(world.lease.clone(), world.now);
+    assert_eq!(a.held_until(), Some(begun + DURATION));
+}
+
+#[test]
+fn a_state_that_is_past_is_passed_over() {
+    let (mut world, mut a) = (World::new(), candidate("a"));
+    world.round_at(&mut a, Timestamp::from_second(1).unwrap());
+    let past = world.lease.clone();
+    world.wait(2);
+    world.round_at(&mut a, Timestamp::from_second(3).unwrap());
+    let until = a.held_until();
+    world.wait(2);
+    a.observe(past, world.now);
+    assert_eq!(a.held_until(), until);
+    // Another one, which has not seen the newer: it counts from now, and is refused if it comes too early.
+    let mut b = candidate("b");
+    b.observe(world.lease.clone(), world.now);
+    assert_eq!(b.next(world.now, Timestamp::UNIX_EPOCH), None);
+}
+
+#[test]
+fn nonsense_in_the_lease_keeps_nobody_out_for_ever() {
+    for seconds in [Some(i32::MAX), Some(0), Some(-1), None] {
+        let mut claim = candidate("a");
+        let spec = LeaseSpec {
+            holder_identity: Some("b".to_owned()),
+            lease_duration_seconds: seconds,
+            renew_time: Some(MicroTime(Timestamp::MAX)),
+            ..LeaseSpec::default()
+        };
+        let now = Instant::now();
+        claim.observe(Some(Lease { spec: Some(spec), ..Lease::default() }), now);
+        assert_eq!(claim.next(now + Duration::from_secs(4), Timestamp::UNIX_EPOCH), None, "{seconds:?}");
+        assert!(claim.next(now + LEASE_DURATION_MAX, Timestamp::UNIX_EPOCH).is_some(), "{seconds:?}");
     }
 }
