@@ -14,6 +14,7 @@ static OUTAGE: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// What is watched, and by which permission.
 pub(crate) struct Subject {
+    kind: String,
     what: String,
     permission: String,
 }
@@ -23,7 +24,11 @@ impl Subject {
     pub(crate) fn of_kind(kind: &str, plural: &str, group: &str) -> Self {
         let group = if group.is_empty() { "core" } else { group };
         let permission = format!("list, watch on {plural} in API group {group}");
-        Self { what: format!("watch of {kind}"), permission }
+        Self { kind: kind.to_owned(), what: format!("watch of {kind}"), permission }
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
     }
 }
 
@@ -42,8 +47,17 @@ pub(crate) fn is_forbidden(error: &watcher::Error) -> bool {
     }
 }
 
+/// Why a watch has ended, for metrics.
+pub(crate) fn reason(error: &watcher::Error) -> &'static str {
+    match error {
+        _ if is_forbidden(error) => "forbidden",
+        watcher::Error::WatchError(status) if status.code == 410 => "expired",
+        _ => "failed",
+    }
+}
+
 /// Logs that a watch is not permitted.
-pub(crate) fn log_forbidden(Subject { what, permission }: &Subject) {
+pub(crate) fn log_forbidden(Subject { what, permission, .. }: &Subject) {
     tracing::error!("{what} is refused: the controller's ServiceAccount lacks the permission `{permission}`");
 }
 
@@ -70,11 +84,16 @@ pub(crate) fn log_end(Subject { what, .. }: &Subject, error: &watcher::Error, is
 
 /// Whether it is not about what is watched: nobody answered, or the answer broke off.
 fn is_of_connection(error: &watcher::Error) -> bool {
-    use kube::Error::{HyperError, ReadEvents, Service};
+    use kube::Error::{Api, HyperError, ReadEvents, Service};
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => matches!(error, HyperError(_) | Service(_) | ReadEvents(_)),
+        | watcher::Error::WatchFailed(error) => match error {
+            HyperError(_) | Service(_) | ReadEvents(_) => true,
+            // It is there, but not in service: it has just begun, or what stands before it has lost it.
+            Api(status) => matches!(status.code, 503 | 504),
+            _ => false,
+        },
         _ => false,
     }
 }

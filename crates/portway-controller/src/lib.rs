@@ -9,6 +9,7 @@
 //! | [`address`] | which addresses a Gateway gets: pools, static ones |
 //! | [`leader`] | which of several controllers writes |
 //! | [`limits`] | limits and defaults |
+//! | [`metrics`] | what is counted |
 //! | [`provision`] | the objects that serve a Gateway, and keeping them as they should be |
 //! | [`mod@run`] | the life of a controller |
 //! | [`status`] | which statuses are to be written, and writing them |
@@ -16,9 +17,13 @@
 //! | [`watch`] | all objects as the API server has them |
 
 pub mod address;
+mod client;
 mod failure;
+#[cfg(test)]
+mod fake_api;
 pub mod leader;
 pub mod limits;
+pub mod metrics;
 mod options;
 pub mod provision;
 mod reconcile;

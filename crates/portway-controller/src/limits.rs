@@ -22,6 +22,10 @@ limits! {
     LEASE_RENEWAL lease_renewal: Duration = Duration::from_millis(1500);
     /// How long one request about the Lease may take.
     LEASE_REQUEST lease_request: Duration = Duration::from_secs(3);
+    /// How long it may take to connect to the API server.
+    API_CONNECT api_connect: Duration = Duration::from_secs(5);
+    /// How long the API server may take until its answer to a request begins.
+    API_ANSWER api_answer: Duration = Duration::from_secs(15);
     /// How long a silent watch is believed in, in seconds, before it is begun again.
     WATCH_TIMEOUT_SECONDS watch_timeout_seconds: u32 = 120;
     /// Pause before a watch that has ended is begun again; it doubles.
@@ -38,6 +42,10 @@ limits! {
     PATIENCE patience: Duration = Duration::from_secs(3);
     /// Writes of statuses under way at once.
     STATUS_WRITES status_writes: usize = 16;
+    /// How often the status of one object is written at most.
+    STATUS_INTERVAL status_interval: Duration = Duration::from_millis(250);
+    /// Pause before a status is written again that the API server could not take; it doubles, up to `refused_pause`.
+    UNAVAILABLE_PAUSE unavailable_pause: Duration = Duration::from_secs(1);
     /// How long a status that the API server refused is left alone, unless there is something else to write.
     REFUSED_PAUSE refused_pause: Duration = Duration::from_secs(30);
     /// Gateways that are provisioned at once, each by a dozen requests one after the other.

@@ -1,5 +1,6 @@
 //! The life of a controller.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +13,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::address::Nodes;
+use crate::client;
 use crate::leader;
+use crate::metrics::{Metrics, Sources};
 use crate::options::{ControllerOptions, LEASE};
 use crate::reconcile::events::EventTeller;
-use crate::reconcile::provisioning::{self, Provisioner};
+use crate::reconcile::provisioning::{self, NodesOnDemand, Provisioner};
 use crate::reconcile::statuses::StatusKeeper;
 use crate::reconcile::translation::Translator;
 use crate::status::{RoutePlan, StatusWriter};
 use crate::stream::{Authority, AuthorityError, StreamServer, first_revision};
-use crate::watch::{Installed, Store, Watches};
+use crate::watch::{Installed, Store, Watches, nodes};
 
 /// Pause before something that the API server refused is tried again at start.
 const RETRY: Duration = Duration::from_secs(1);
@@ -41,6 +45,8 @@ pub enum StartError {
 pub struct Health {
     store: Arc<Store>,
     leads: watch::Receiver<bool>,
+    publisher: Publisher,
+    metrics: Metrics,
 }
 
 impl Health {
@@ -52,6 +58,12 @@ impl Health {
     /// Whether this controller is the one that writes.
     pub fn leads(&self) -> bool {
         *self.leads.borrow()
+    }
+
+    /// All metrics, in the text form of OpenMetrics ([`crate::metrics::CONTENT_TYPE`]).
+    pub fn metrics(&self) -> String {
+        let Self { store, leads, publisher, metrics } = self.clone();
+        metrics.encode(&Sources { store, leads, publisher })
     }
 }
 
@@ -65,12 +77,19 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
     started: impl FnOnce(Health),
 ) -> Result<(), StartError> {
-    let client = Client::try_default().await.map_err(|error| StartError::Client(error.into()))?;
+    let metrics = Metrics::default();
+    let client = client::connect(&metrics).await.map_err(StartError::Client)?;
     let options = Arc::new(options);
     let store = Arc::new(Store::default());
     let (leads, led) = watch::channel(false);
-    let watches = Watches::start(&client, &store);
-    started(Health { store: Arc::clone(&store), leads: led.clone() });
+    let watches = Watches::start(&client, &store, &metrics);
+    let publisher = Publisher::new(first_revision(Timestamp::now()), Timestamp::now);
+    started(Health {
+        store: Arc::clone(&store),
+        leads: led.clone(),
+        publisher: publisher.clone(),
+        metrics: metrics.clone(),
+    });
     let authority = tokio::select! {
         authority = authority(&client, &options.namespace) => Arc::new(authority?),
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -83,6 +102,8 @@ pub async fn run(
         installed,
         authority,
         leads: led,
+        publisher,
+        metrics,
     };
     let mut tasks = parts.start();
     let identity = options.pod.clone();
@@ -100,18 +121,20 @@ struct Parts {
     installed: watch::Receiver<Installed>,
     authority: Arc<Authority>,
     leads: watch::Receiver<bool>,
+    publisher: Publisher,
+    metrics: Metrics,
 }
 
 impl Parts {
     fn start(self) -> JoinSet<()> {
-        let Self { client, options, store, installed, authority, leads } = self;
-        let publisher = Publisher::new(first_revision(Timestamp::now()), Timestamp::now);
+        let Self { client, options, store, installed, authority, leads, publisher, metrics } = self;
         let (published, follow) = watch::channel(None);
         let (statuses, follow_statuses) = watch::channel(0);
         let mut tasks = JoinSet::new();
         let controllers = Controllers::Named(options.controller_names.clone());
-        let provisioner = Provisioner::new(&client, Arc::clone(&store), &options, &authority.certificate);
-        let events = EventTeller::new(client.clone(), options.pod.clone());
+        let provisioner =
+            Provisioner::new(&client, Arc::clone(&store), &options, &authority.certificate, &metrics);
+        let events = EventTeller::new(client.clone(), options.pod.clone(), metrics.clone());
         tasks.spawn(events.run(follow.clone(), leads.clone()));
         tasks.spawn(
             StatusKeeper {
@@ -122,12 +145,16 @@ impl Parts {
                 acknowledgements: publisher.acknowledgements(),
                 faults: provisioner.faults(),
                 leads: leads.clone(),
-                writer: StatusWriter::new(client.clone(), Arc::clone(&store)),
+                writer: StatusWriter::new(client.clone(), Arc::clone(&store), metrics.clone()),
                 routes: RoutePlan::default(),
                 index: EndpointsIndex::default(),
+                refusals: BTreeSet::new(),
             }
             .run(),
         );
+        let (are_needed, follow_need) = watch::channel(false);
+        let (nodes, follow_nodes) = watch::channel(Nodes::default());
+        tasks.spawn(nodes::follow(client.clone(), follow_need, nodes, Arc::clone(&store), metrics.clone()));
         let translator = Translator {
             store: Arc::clone(&store),
             publisher: publisher.clone(),
@@ -137,9 +164,11 @@ impl Parts {
                 installed,
                 store,
                 provisioner.refused(),
+                NodesOnDemand { are_needed, nodes: follow_nodes },
             ),
             published,
             statuses,
+            metrics,
         };
         tasks.spawn(translator.run());
         let stream = StreamServer {

@@ -81,6 +81,7 @@ fn the_controller_may_keep_what_it_provisions_and_nothing_beyond() {
     for (group, resource) in [
         ("", "secrets"),
         ("", "namespaces"),
+        ("", "nodes"),
         ("discovery.k8s.io", "endpointslices"),
         ("gateway.networking.k8s.io", "gateways"),
         ("gateway.networking.k8s.io", "httproutes"),

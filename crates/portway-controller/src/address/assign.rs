@@ -11,7 +11,10 @@ use portway_translate::{AddressOutcome, Controllers};
 use super::allocation::{Allocation, Grant, allocate};
 use super::claimant::{Claimant, Request};
 use super::pool::Pool;
-use super::{Decision, Known, LOAD_BALANCER_CLASS, ServiceAddressing, host};
+use super::{Decision, Known, LOAD_BALANCER_CLASS, Nodes, ServiceAddressing, host};
+
+/// The most addresses that a status can tell (`apis/v1`, GatewayStatus).
+const MAX_ADDRESSES: usize = 16;
 
 /// Decides on the addresses of all Gateways of our classes. What was decided long ago stands in the Services, so that
 /// neither a restart nor another controller decides otherwise.
@@ -37,7 +40,7 @@ pub fn assign(
         .iter()
         .zip(classes)
         .map(|(claimant, class)| {
-            let decider = Decider::new(snapshot, claimant, class, &allocation);
+            let decider = Decider::new(snapshot, claimant, class, &allocation, known.nodes);
             (claimant.key.clone(), decider.decide())
         })
         .collect()
@@ -59,6 +62,8 @@ struct Decider<'d, 'a> {
     /// Of the load balancer, or of the nodes.
     ips: Vec<IpAddr>,
     hostnames: Vec<&'a str>,
+    /// Whether the Gateway is reached at nodes, so that ClusterIPs are not told unless asked for.
+    is_of_nodes: bool,
 }
 
 impl<'d, 'a> Decider<'d, 'a> {
@@ -67,13 +72,15 @@ impl<'d, 'a> Decider<'d, 'a> {
         claimant: &'d Claimant<'a>,
         class: Option<String>,
         allocation: &'d Allocation<'a>,
+        nodes: &Nodes,
     ) -> Self {
         let kind = claimant.service_type();
+        let uses_host_network = claimant.parameters.host_network.unwrap_or_default();
+        let is_node_port = kind == ServiceType::NodePort && !nodes.by_name.is_empty();
         let ips = match kind {
             ServiceType::LoadBalancer => claimant.ingress_ips(),
-            _ if claimant.parameters.host_network.unwrap_or_default() => {
-                host::addresses(snapshot, &claimant.service_key)
-            }
+            _ if uses_host_network => host::addresses(snapshot, &claimant.service_key),
+            _ if is_node_port => host::node_port_addresses(snapshot, claimant, nodes),
             _ => Vec::new(),
         };
         let service = ServiceAddressing { kind, load_balancer_class: class, ..ServiceAddressing::default() };
@@ -84,6 +91,7 @@ impl<'d, 'a> Decider<'d, 'a> {
             cluster_ips: claimant.cluster_ips(),
             ips,
             hostnames: claimant.ingress_hostnames(),
+            is_of_nodes: uses_host_network || is_node_port,
         }
     }
 
@@ -135,10 +143,10 @@ impl<'d, 'a> Decider<'d, 'a> {
         }
         let mut outcomes: Vec<_> = self.ips.iter().map(|it| assigned_ip(*it, "")).collect();
         outcomes.extend(self.hostnames.iter().map(|it| assigned_hostname(it)));
-        let is_of_nodes = self.claimant.parameters.host_network.unwrap_or_default();
-        if !self.is_balanced() && !is_of_nodes {
+        if !self.is_balanced() && !self.is_of_nodes {
             outcomes.extend(self.cluster_ips.iter().map(|it| assigned_ip(*it, ROUTABILITY_CLUSTER)));
         }
+        outcomes.truncate(MAX_ADDRESSES);
         if outcomes.is_empty() { vec![self.awaited()] } else { outcomes }
     }
 

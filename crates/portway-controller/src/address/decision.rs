@@ -7,6 +7,7 @@ use portway_api::ObjectKey;
 use portway_api::portway_parameters::{ServiceType, TransportProtocol};
 use portway_translate::AddressOutcome;
 
+use super::host::Nodes;
 use crate::provision::ServedPort;
 
 /// What was decided for one Gateway.
@@ -36,6 +37,8 @@ pub struct Known<'a> {
     pub decided: &'a BTreeMap<ObjectKey, Decision>,
     /// Of each Gateway, the ClusterIP that it cannot have.
     pub refused: &'a RefusedClusterIps,
+    /// The nodes, where a Service of type NodePort is reached.
+    pub nodes: &'a Nodes,
 }
 
 /// Of each Gateway, the ClusterIP that it cannot have.

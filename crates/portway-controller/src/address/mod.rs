@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | of type LoadBalancer, and an AddressPool selects the Gateway | of the pool, assigned here |
 //! | of type LoadBalancer otherwise | what the load balancer gives |
-//! | of another type | its ClusterIPs; with proxies in the network of their nodes, the nodes' |
+//! | of type NodePort | the nodes', where they are known; else its ClusterIPs |
+//! | of type ClusterIP | its ClusterIPs |
+//! | not of type LoadBalancer, with proxies in the network of their nodes | those nodes' |
 //!
 //! [`assign()`] decides, and does nothing: the decision goes to translation for the status, and to provisioning for the
 //! Service.
@@ -21,6 +23,7 @@ mod tests;
 
 pub use self::assign::assign;
 pub use self::decision::{Decision, Known, RefusedClusterIp, RefusedClusterIps, ServiceAddressing};
+pub use self::host::{NodeAddresses, Nodes};
 pub use self::pool::Pool;
 pub use self::range::{AddressRange, RangeError};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portway_api::core::Service;
+use portway_api::core::{EndpointSlice, Service};
 use portway_api::{AddressPool, Gateway, GatewayClass, ObjectKey, PortwayParameters, Snapshot};
 use portway_translate::{AddressOutcome, Controllers};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
 
 /// A cluster, built up object by object.
 #[derive(Clone, Default)]
-struct Cluster(Snapshot);
+struct Cluster(Snapshot, Nodes);
 
 impl Cluster {
     fn new() -> Self {
@@ -67,12 +67,32 @@ impl Cluster {
         self
     }
 
+    fn node(mut self, name: &str, external: &[&str], internal: &[&str]) -> Self {
+        let ips = |texts: &[&str]| texts.iter().map(|it| it.parse().unwrap()).collect();
+        let addresses = NodeAddresses { external: ips(external), internal: ips(internal) };
+        self.1.by_name.insert(name.to_owned(), addresses);
+        self
+    }
+
+    /// A proxy of a Gateway on a node.
+    fn proxy(mut self, gateway: &str, node: &str, ready: bool) -> Self {
+        let service = naming::name(gateway, "portway");
+        let name = format!("{service}-{node}");
+        let slice: EndpointSlice = read(json!({
+            "metadata": {"name": name, "namespace": "infra", "labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4", "ports": [],
+            "endpoints": [{"addresses": ["10.244.0.7"], "nodeName": node, "conditions": {"ready": ready}}],
+        }));
+        self.0.endpoint_slices.insert(ObjectKey::new("infra", name), Arc::new(slice));
+        self
+    }
+
     fn decide(&self) -> BTreeMap<ObjectKey, Decision> {
         self.decide_after(&BTreeMap::new())
     }
 
     fn decide_after(&self, decided: &BTreeMap<ObjectKey, Decision>) -> BTreeMap<ObjectKey, Decision> {
-        self.decide_knowing(Known { decided, refused: &RefusedClusterIps::new() })
+        self.decide_knowing(Known { decided, refused: &RefusedClusterIps::new(), nodes: &self.1 })
     }
 
     fn decide_knowing(&self, known: Known<'_>) -> BTreeMap<ObjectKey, Decision> {
@@ -131,7 +151,11 @@ fn a_cluster_ip_that_was_refused_is_not_asked_for_again() {
     let cluster = lab().gateway("web", &[80], entries);
     assert_eq!(cluster.of("web").service.cluster_ip, Some(address));
     let refused = RefusedClusterIp { address, message: "no such range".to_owned() };
-    let known = Known { decided: &BTreeMap::new(), refused: &[(key.clone(), refused)].into() };
+    let known = Known {
+        decided: &BTreeMap::new(),
+        refused: &[(key.clone(), refused)].into(),
+        nodes: &Nodes::default(),
+    };
     let decision = cluster.decide_knowing(known).remove(&key).unwrap();
     assert_eq!(decision.service.cluster_ip, None);
     let AddressOutcome::Refused { is_unusable, message, .. } = &decision.outcomes[0] else {
@@ -287,6 +311,51 @@ fn addresses_within_the_cluster() {
     assert_eq!(chosen.settled().told("c"), ["10.96.0.7 Cluster"]);
     let sentinel = lab().gateway("d", &[80], json!([{"routability": "testing.x-k8s.io/sentinel"}]));
     assert_eq!(sentinel.told("d"), ["192.0.2.9 testing.x-k8s.io/sentinel"]);
+}
+
+fn node_port(policy: Option<&str>) -> Cluster {
+    let service = json!({"type": "NodePort", "externalTrafficPolicy": policy});
+    let spec = json!({"type": "NodePort", "ipFamilies": ["IPv4"], "clusterIPs": ["10.96.0.7"]});
+    let gateway = lab().gateway("a", &[80], json!([])).parameters("a", json!({"service": service}));
+    gateway.service("a", spec, json!([]))
+}
+
+#[test]
+fn a_node_port_is_reached_at_the_nodes() {
+    assert_eq!(node_port(None).told("a"), ["10.96.0.7 Cluster"], "nobody may read nodes");
+    let inner = node_port(None).node("n2", &[], &["10.0.0.2", "2001:db8::2"]).node("n1", &[], &["10.0.0.1"]);
+    assert_eq!(
+        inner.told("a"),
+        ["10.0.0.1", "10.0.0.2"],
+        "of the Service's family, whatever carries proxies"
+    );
+    assert_eq!(inner.of("a").service.kind.as_str(), "NodePort");
+    let outer = inner.clone().node("n3", &["203.0.113.3"], &["10.0.0.3"]);
+    assert_eq!(outer.told("a"), ["203.0.113.3"]);
+    // What is asked for is chosen among them, and a ClusterIP told where it is asked for.
+    let asked = json!([{"value": "10.0.0.2"}, {"routability": "Cluster"}]);
+    assert_eq!(inner.gateway("a", &[80], asked).told("a"), ["10.0.0.2", "10.96.0.7 Cluster"]);
+}
+
+#[test]
+fn with_traffic_policy_local_only_nodes_that_carry_ready_proxies_count() {
+    let cluster =
+        node_port(Some("Local")).node("n1", &[], &["10.0.0.1"]).node("n2", &["203.0.113.2"], &["10.0.0.2"]);
+    assert_eq!(cluster.told("a"), ["awaited: no proxy of the Service infra/a-portway is ready"]);
+    let cluster = cluster.proxy("a", "n1", true).proxy("a", "n2", false);
+    assert_eq!(cluster.told("a"), ["10.0.0.1"]);
+    let cluster = cluster.proxy("a", "n2", true);
+    assert_eq!(cluster.told("a"), ["203.0.113.2"]);
+}
+
+#[test]
+fn a_status_tells_no_more_addresses_than_it_can() {
+    let mut cluster = node_port(None);
+    for number in 1..=40 {
+        cluster = cluster.node(&format!("n{number}"), &[], &[&format!("10.0.0.{number}")]);
+    }
+    let told = cluster.told("a");
+    assert_eq!((told.len(), &*told[0], &*told[15]), (16, "10.0.0.1", "10.0.0.16"));
 }
 
 #[derive(Clone, Debug)]

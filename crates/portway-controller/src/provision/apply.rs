@@ -21,6 +21,7 @@ use super::error::ProvisionError;
 use super::kind::Kind;
 use super::live::{Live, owners};
 use super::naming;
+use crate::metrics::Metrics;
 
 /// Who we are to the API server: the owner of the fields that we write.
 const FIELD_MANAGER: &str = "portway.dev/gateway-controller";
@@ -39,6 +40,7 @@ pub struct Applier {
     client: Client,
     live: Live,
     memory: Mutex<Memory>,
+    metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
@@ -68,8 +70,8 @@ enum Outcome {
 
 impl Applier {
     /// An applier that has written nothing.
-    pub fn new(client: Client, live: Live) -> Self {
-        Self { client, live, memory: Mutex::default() }
+    pub fn new(client: Client, live: Live, metrics: Metrics) -> Self {
+        Self { client, live, memory: Mutex::default(), metrics }
     }
 
     /// Writes what differs, and deletes what is there for the Gateway and no longer wanted.
@@ -208,7 +210,9 @@ impl Applier {
     async fn patch(&self, name: &Name, manager: &str, body: &Value) -> Result<DynamicObject, ProvisionError> {
         let parameters = PatchParams::apply(manager).force();
         let written = self.api(name).patch(&name.1.name, &parameters, &Patch::Apply(body)).await;
-        written.map_err(|error| ProvisionError::new(name.0, &name.1, "patch", "", error))
+        let written = written.map_err(|error| ProvisionError::new(name.0, &name.1, "patch", "", error));
+        self.count(name.0, "written", written.as_ref().err());
+        written
     }
 
     /// Looks for an object that does not carry our label: it may be somebody else's, or have lost it.
@@ -229,8 +233,13 @@ impl Applier {
             Ok(_) => {}
             // Somebody was faster.
             Err(Error::Api(status)) if matches!(status.code, 404 | 409) => {}
-            Err(error) => return Err(ProvisionError::new(kind, key, "delete", "", error)),
+            Err(error) => {
+                let error = ProvisionError::new(kind, key, "delete", "", error);
+                self.count(kind, "deleted", Some(&error));
+                return Err(error);
+            }
         }
+        self.count(kind, "deleted", None);
         tracing::info!("{} {key} deleted: it is no longer wanted", kind.as_str());
         self.live.forget(kind, key);
         self.memory().settled.remove(&name);
@@ -255,8 +264,9 @@ impl Applier {
         let name = (Kind::Service, key.clone());
         let written = self.api(&name).patch_status(&key.name, &parameters, &Patch::Apply(body)).await;
         let written =
-            written.map_err(|error| ProvisionError::new(Kind::Service, key, "patch", "/status", error))?;
-        self.live.learn(Kind::Service, written);
+            written.map_err(|error| ProvisionError::new(Kind::Service, key, "patch", "/status", error));
+        self.count(Kind::Service, "written", written.as_ref().err());
+        self.live.learn(Kind::Service, written?);
         Ok(true)
     }
 
@@ -280,6 +290,15 @@ impl Applier {
             let entry = (body.clone(), error.clone(), Instant::now());
             self.memory().refused.insert(name.clone(), entry);
         }
+    }
+
+    fn count(&self, kind: Kind, done: &'static str, error: Option<&ProvisionError>) {
+        let outcome = match error {
+            None => done,
+            Some(error) if error.is_transient() => "unavailable",
+            Some(_) => "refused",
+        };
+        self.metrics.provisioned(kind.as_str(), outcome);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

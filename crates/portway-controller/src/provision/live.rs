@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::kind::Kind;
 use super::naming::{MANAGED_BY, PORTWAY};
 use crate::failure::Subject;
+use crate::metrics::Metrics;
 use crate::watch::Events;
 
 /// How long a silent connection to the API server is believed in, in seconds.
@@ -47,11 +48,12 @@ impl Drop for LiveWatches {
 
 impl Live {
     /// Starts to watch.
-    pub fn start(client: &Client) -> (Self, LiveWatches) {
+    pub fn start(client: &Client, metrics: &Metrics) -> (Self, LiveWatches) {
         let awaited = Kind::ALL.into_iter().collect();
         let state = Arc::new(Mutex::new(State { awaited, ..State::default() }));
         let live = Self { state, changes: watch::Sender::new(0) };
-        let watches = Kind::ALL.map(|kind| tokio::spawn(follow(client.clone(), kind, live.clone())));
+        let watches =
+            Kind::ALL.map(|kind| tokio::spawn(follow(client.clone(), kind, live.clone(), metrics.clone())));
         (live, LiveWatches(watches.into()))
     }
 
@@ -160,14 +162,14 @@ fn is_older(new: &Value, old: &Value) -> bool {
 }
 
 /// Follows all objects of a kind, for ever.
-async fn follow(client: Client, kind: Kind, live: Live) {
+async fn follow(client: Client, kind: Kind, live: Live, metrics: Metrics) {
     let resource = kind.resource();
     let api = Api::<DynamicObject>::all_with(client, &resource);
     let selector = format!("{MANAGED_BY}={PORTWAY}");
     let config = watcher::Config::default().labels(&selector).timeout(WATCH_TIMEOUT);
     let subject = Subject::of_kind(kind.as_str(), kind.plural(), kind.group());
     let stream = pin!(watch_objects(api, config));
-    let mut events = Events::new(stream, subject);
+    let mut events = Events::new(stream, subject, metrics);
     let mut listed = None;
     while let Some(event) = events.next().await {
         match event {

@@ -17,8 +17,8 @@ use portway_config::{
 use portway_translate::Statuses;
 use portway_translate::backend::EndpointsIndex;
 use portway_translate::reason::{ConditionType, Reason};
-use portway_xds::ResourceKey;
 use portway_xds::publisher::GatewayAcknowledgements;
+use portway_xds::{Acknowledgements, ResourceKey};
 
 /// Where the proxies of a Gateway stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +122,8 @@ impl Telling<'_> {
             match resource {
                 ResourceKey::Listener(listener) => self.refuse_listener(listener, &message),
                 ResourceKey::Route(route) => self.refuse_route(route, &message),
-                // Whatever depends on these fails closed, and the proxy's log says so.
-                other => tracing::error!("Gateway {}: {other:?}: {message}", self.configuration.gateway),
+                // See `refusals_without_status`.
+                _ => {}
             }
         }
     }
@@ -167,6 +167,20 @@ impl Telling<'_> {
     }
 }
 
+/// What proxies refuse that has no status of its own, such as a backend: whatever depends on it fails closed, or serves on as
+/// it was. Each resource with a reason once, however many proxies there are.
+pub(crate) fn refusals_without_status(acknowledgements: &Acknowledgements) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    for (gateway, of_gateway) in &acknowledgements.gateways {
+        for (key, refused) in of_gateway.proxies.values().flat_map(|it| &it.refused) {
+            if !matches!(key, ResourceKey::Listener(_) | ResourceKey::Route(_)) {
+                lines.insert(format!("Gateway {gateway}: its proxies refuse {key}: {}", refused.message));
+            }
+        }
+    }
+    lines
+}
+
 /// Whether the status of an object waits for the proxies of a Gateway.
 pub(crate) fn waits(configuration: &Configuration, object: &ObjectRef) -> bool {
     let namespace = object.namespace.as_deref().unwrap_or_default();
@@ -203,4 +217,34 @@ fn fail(conditions: &mut [Condition], kind: ConditionType, reason: Reason, messa
 /// The key of the API objects.
 pub(crate) fn key(name: &NamespacedName) -> ObjectKey {
     ObjectKey::new(&*name.namespace, &*name.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use portway_config::EndpointsKey;
+    use portway_config::Transport;
+    use portway_xds::publisher::{ProxyAcknowledgement, RefusedResource};
+
+    use super::*;
+
+    #[test]
+    fn what_has_no_status_is_told_once_for_all_proxies() {
+        let service = NamespacedName::new("apps", "web");
+        let endpoints = ResourceKey::Endpoints(EndpointsKey { service, port: 80, transport: Transport::Tcp });
+        let name = NamespacedName::new("apps", "web");
+        let route = ResourceKey::Route(RouteKey { kind: RouteKind::Http, name });
+        let why = RefusedResource { message: "no".to_owned(), since: Timestamp::UNIX_EPOCH };
+        let proxy = ProxyAcknowledgement {
+            connected: Timestamp::UNIX_EPOCH,
+            sent: None,
+            acknowledged: None,
+            refused: [(endpoints, why.clone()), (route, why)].into(),
+        };
+        let proxies = [("a".into(), proxy.clone()), ("b".into(), proxy)].into();
+        let of_gateway = Arc::new(GatewayAcknowledgements { revision: None, proxies });
+        let gateways = [(NamespacedName::new("infra", "edge"), of_gateway)].into();
+        let told = refusals_without_status(&Acknowledgements { gateways });
+        let line = "Gateway infra/edge: its proxies refuse endpoints of apps/web:80: no".to_owned();
+        assert_eq!(told, [line].into());
+    }
 }

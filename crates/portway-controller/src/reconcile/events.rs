@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::translation::Published;
 use crate::limits::{EVENTS_AT_ONCE, EVENTS_WINDOW};
+use crate::metrics::Metrics;
 use crate::watch::Kind;
 
 /// The longest note that the API server takes, in bytes (events.k8s.io/v1).
@@ -25,18 +26,18 @@ const NOTE_BYTES: usize = 1024;
 pub(crate) struct EventTeller {
     recorder: Recorder,
     told: BTreeSet<Finding>,
-    told_conflicts: BTreeSet<(ObjectKey, String)>,
     budget: Budget,
+    metrics: Metrics,
 }
 
 impl EventTeller {
-    pub(crate) fn new(client: Client, pod: String) -> Self {
+    pub(crate) fn new(client: Client, pod: String, metrics: Metrics) -> Self {
         let reporter = Reporter { controller: CONTROLLER_NAME.to_owned(), instance: Some(pod) };
         Self {
             recorder: Recorder::new(client, reporter),
             told: BTreeSet::new(),
-            told_conflicts: BTreeSet::new(),
             budget: Budget::default(),
+            metrics,
         }
     }
 
@@ -74,31 +75,22 @@ impl EventTeller {
             self.publish(published, &finding.object, event(finding), &finding.to_string()).await;
         }
         self.told = noticed;
-        let conflicts: BTreeSet<_> = published
-            .decisions
-            .iter()
-            .flat_map(|(gateway, it)| {
-                it.taken_ports.values().map(|conflict| (gateway.clone(), conflict.clone()))
-            })
-            .collect();
-        let new: Vec<_> = conflicts.difference(&self.told_conflicts).cloned().collect();
-        for (gateway, conflict) in new {
-            let object = ObjectRef::namespaced("Gateway", &gateway);
-            let line = format!("Gateway {gateway}: {conflict}");
-            self.publish(published, &object, conflict_event(&conflict), &line).await;
-        }
-        self.told_conflicts = conflicts;
     }
 
     /// Tells in an Event and in the log, unless that is too much at once.
     async fn publish(&mut self, published: &Published, object: &ObjectRef, event: Event, line: &str) {
         if !self.budget.take(Instant::now()) {
+            self.metrics.event("left_out");
             return;
         }
         tracing::info!("{line}");
         let Some(reference) = reference(&published.snapshot, object) else { return };
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
-            tracing::debug!("an Event is not taken: {error}");
+        match self.recorder.publish(&event, &reference).await {
+            Ok(()) => self.metrics.event("published"),
+            Err(error) => {
+                self.metrics.event("refused");
+                tracing::debug!("an Event is not taken: {error}");
+            }
         }
     }
 
@@ -140,17 +132,6 @@ impl Budget {
     /// Begins anew; returns how many were left out.
     fn begin_again(&mut self) -> usize {
         std::mem::take(self).left_out
-    }
-}
-
-/// A port that another Gateway has at the same address.
-fn conflict_event(conflict: &str) -> Event {
-    Event {
-        type_: EventType::Warning,
-        reason: "AddressConflict".to_owned(),
-        note: Some(format!("{conflict}.")),
-        action: "AssignAddresses".to_owned(),
-        secondary: None,
     }
 }
 

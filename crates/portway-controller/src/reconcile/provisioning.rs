@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::Client;
+use portway_api::portway_parameters::ServiceType;
 use portway_api::{Gateway, ObjectKey, Snapshot};
 use portway_config::NamespacedName;
 use portway_translate::{ClusterOptions, Controllers, Options, parameters};
@@ -16,8 +17,9 @@ use tokio::time::sleep;
 
 use super::data_plane::key;
 use super::translation::{Decisions, Published};
-use crate::address::{self, Known, RefusedClusterIp, RefusedClusterIps};
+use crate::address::{self, Known, Nodes, RefusedClusterIp, RefusedClusterIps};
 use crate::limits::{GATEWAYS_AT_ONCE, PROVISION_RETRY};
+use crate::metrics::Metrics;
 use crate::options::ControllerOptions;
 use crate::provision::{
     Applied, Applier, Demand, Live, LiveWatches, ProvisionError, ProvisionSettings, desired, naming,
@@ -49,8 +51,9 @@ impl Provisioner {
         store: Arc<Store>,
         options: &ControllerOptions,
         authority: &str,
+        metrics: &Metrics,
     ) -> Self {
-        let (live, watches) = Live::start(client);
+        let (live, watches) = Live::start(client, metrics);
         let settings = ProvisionSettings {
             image: options.image.clone(),
             image_pull_policy: options.image_pull_policy.clone(),
@@ -62,7 +65,7 @@ impl Provisioner {
             ),
             controller_ca: authority.to_owned(),
         };
-        let applier = Applier::new(client.clone(), live.clone());
+        let applier = Applier::new(client.clone(), live.clone(), metrics.clone());
         Self {
             applier,
             live,
@@ -207,6 +210,12 @@ impl Provisioner {
     }
 }
 
+/// The nodes, which are watched only while a Gateway is reached at them.
+pub(crate) struct NodesOnDemand {
+    pub(crate) are_needed: watch::Sender<bool>,
+    pub(crate) nodes: watch::Receiver<Nodes>,
+}
+
 /// The options of a translation, and the decisions on addresses that they are made of.
 pub(crate) fn translate_options(
     controllers: Controllers,
@@ -214,13 +223,17 @@ pub(crate) fn translate_options(
     installed: watch::Receiver<Installed>,
     store: Arc<Store>,
     refused: watch::Receiver<RefusedClusterIps>,
+    nodes: NodesOnDemand,
 ) -> impl Fn(&Snapshot, Timestamp) -> (Options, Decisions) + Send + Sync + 'static {
     let last = Mutex::new(Decisions::default());
     move |snapshot, now| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = refused.borrow().clone();
-        let known = Known { decided: &last, refused: &refused };
+        let of_nodes = nodes.nodes.borrow().clone();
+        let known = Known { decided: &last, refused: &refused, nodes: &of_nodes };
         let decisions = address::assign(snapshot, &controllers, known);
+        let are_needed = decisions.values().any(|it| it.service.kind == ServiceType::NodePort);
+        nodes.are_needed.send_if_modified(|told| std::mem::replace(told, are_needed) != are_needed);
         last.clone_from(&decisions);
         let addresses = decisions.iter().map(|(key, it)| (key.clone(), it.outcomes.clone())).collect();
         let taken_ports = decisions.iter().map(|(key, it)| (key.clone(), it.taken_ports())).collect();

@@ -1,5 +1,6 @@
 //! Statuses follow what is published, what the proxies say of it, and what others do to them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portway_api::Snapshot;
@@ -11,7 +12,7 @@ use portway_xds::Acknowledgements;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::data_plane::{Standing, Telling, key, ready_pods, standing, waits};
+use super::data_plane::{Standing, Telling, key, ready_pods, refusals_without_status, standing, waits};
 use super::provisioning::Faults;
 use super::transition_times;
 use super::translation::{Published, now};
@@ -33,6 +34,8 @@ pub(crate) struct StatusKeeper {
     pub(crate) writer: StatusWriter,
     pub(crate) routes: RoutePlan,
     pub(crate) index: EndpointsIndex,
+    /// What proxies refuse, as the log has told it.
+    pub(crate) refusals: BTreeSet<String>,
 }
 
 impl StatusKeeper {
@@ -68,6 +71,7 @@ impl StatusKeeper {
         let published = self.published.borrow_and_update().clone()?;
         let acknowledgements = Arc::clone(&self.acknowledgements.borrow_and_update());
         let faults = self.faults.borrow_and_update().clone();
+        self.log_refusals(&acknowledgements);
         let snapshot = self.store.snapshot();
         self.index.follow(&snapshot);
         let objects = Objects { snapshot: &snapshot, index: &self.index };
@@ -78,6 +82,14 @@ impl StatusKeeper {
         patches.extend(self.routes.follow(&snapshot, &statuses, &self.controllers).cloned());
         let retry = self.writer.write(patches, is_held).await;
         until.into_iter().chain(retry).min()
+    }
+}
+
+impl StatusKeeper {
+    fn log_refusals(&mut self, acknowledgements: &Acknowledgements) {
+        let now = refusals_without_status(acknowledgements);
+        now.difference(&self.refusals).for_each(|line| tracing::error!("{line}"));
+        self.refusals = now;
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::Decision;
 use crate::limits::BURST;
+use crate::metrics::Metrics;
 use crate::provision::naming;
 use crate::watch::{Dirt, Store};
 
@@ -41,6 +42,7 @@ pub(crate) struct Translator<O> {
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
     /// Counts changes of statuses.
     pub(crate) statuses: watch::Sender<u64>,
+    pub(crate) metrics: Metrics,
 }
 
 /// What became of the addresses of each Gateway.
@@ -73,6 +75,7 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
         let mut running: Option<Running> = None;
         let mut is_due = false;
         let mut index = EndpointsIndex::default();
+        let (mut counted, mut joined) = (*changes.borrow(), 0);
         // One translation runs at a time, and hands it to the next.
         let mut memory = Memory::default();
         loop {
@@ -81,7 +84,8 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                     if changed.is_err() { return }
                     // While one is under way the next burst grows by itself.
                     if running.is_none() { sleep(BURST).await }
-                    changes.mark_unchanged();
+                    let count = *changes.borrow_and_update();
+                    joined += count.wrapping_sub(std::mem::replace(&mut counted, count));
                     if let Some((snapshot, dirt)) = self.store.take() {
                         index.follow(&snapshot);
                         self.publish_endpoints(&snapshot, &index, &dirt);
@@ -105,6 +109,7 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             }
             if is_due && running.is_none() {
                 is_due = false;
+                self.metrics.translating(std::mem::take(&mut joined));
                 running = Some(self.begin(std::mem::take(&mut memory)));
             }
         }
@@ -113,8 +118,11 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
     fn begin(&self, mut memory: Memory) -> Running {
         let snapshot = self.store.snapshot();
         let (options, decisions) = (self.options)(&snapshot, now());
+        let metrics = self.metrics.clone();
         let task = spawn_blocking(move || {
+            let begun = std::time::Instant::now();
             let translation = translate_remembering(&snapshot, &options, &mut memory);
+            metrics.translated(begun.elapsed());
             (snapshot, translation, memory)
         });
         Running { task, decisions, overtaken: BTreeSet::new() }
@@ -148,6 +156,9 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
         let Some(published) = self.published.borrow().clone() else { return };
         let keys: BTreeSet<EndpointsKey> =
             published.configurations.values().flat_map(|it| in_use(it, &dirt.endpoints)).collect();
+        if !keys.is_empty() {
+            self.metrics.endpoints_updated();
+        }
         for key in keys {
             self.publisher.publish_endpoints(&Arc::new(index.of(snapshot).endpoints(&key)));
         }

@@ -4,6 +4,7 @@
 //! that are missing. [`StatusWriter`] carries them out by server-side apply.
 
 mod merge;
+mod pace;
 mod plan;
 mod pools;
 mod routes;
@@ -13,4 +14,5 @@ pub(crate) use self::merge::carry;
 pub use self::plan::{StatusPatch, plan};
 pub use self::pools::plan_pools;
 pub use self::routes::RoutePlan;
+pub(crate) use self::write::StatusOutcome;
 pub use self::write::{FIELD_MANAGER, StatusWriter};

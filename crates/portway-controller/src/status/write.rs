@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use kube::api::{Api, Patch, PatchParams};
@@ -11,8 +12,10 @@ use portway_api::object::ObjectRef;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::plan::StatusPatch;
-use crate::limits::{REFUSALS_AT_ONCE, REFUSED_PAUSE, STATUS_WRITES};
+use crate::limits::{REFUSALS_AT_ONCE, REFUSED_PAUSE, STATUS_WRITES, UNAVAILABLE_PAUSE};
+use crate::metrics::Metrics;
 use crate::watch::{Kind, Store, decode};
 
 /// Who we are to the API server: the owner of the fields that we write.
@@ -27,14 +30,16 @@ pub struct StatusWriter {
     /// What was written last, with the version that the object has by that. Where the API server keeps something else
     /// than was written (a default, a webhook), to write it again would change nothing, for ever.
     settled: BTreeMap<ObjectRef, (StatusPatch, Option<String>)>,
-    /// Writes so far.
-    written: u64,
+    pace: Pace,
+    metrics: Metrics,
 }
 
 /// What the API server would not take, of one object.
 struct Refusal {
     patch: StatusPatch,
-    since: Instant,
+    /// When it is tried again.
+    until: Instant,
+    pause: Duration,
     /// What it said, which the log has.
     message: String,
 }
@@ -45,6 +50,18 @@ impl Refusal {
         self.patch.resource_version == patch.resource_version
             && without_times(self.patch.status.clone()) == without_times(patch.status.clone())
     }
+
+    /// How long a write is left alone. What failed for lack of an answer, or in the API server itself, may go well soon; but
+    /// many writes that fail for long must become few.
+    fn pause(error: &Error, before: Option<Duration>) -> Duration {
+        let next = before.map_or(UNAVAILABLE_PAUSE, |it| it * 2);
+        if is_for_good(error) { REFUSED_PAUSE } else { next.min(REFUSED_PAUSE) }
+    }
+}
+
+/// Whether the API server means what it says, so that to try again soon is of no use.
+fn is_for_good(error: &Error) -> bool {
+    matches!(error, Error::Api(it) if matches!(it.code, 400..=499) && !matches!(it.code, 408 | 429))
 }
 
 enum Outcome {
@@ -55,19 +72,46 @@ enum Outcome {
     Refused(Error),
 }
 
+/// What became of a write, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusOutcome {
+    Written,
+    Overtaken,
+    Refused,
+    Unavailable,
+}
+
+impl StatusOutcome {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Overtaken => "overtaken",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl Outcome {
+    fn kind(&self) -> StatusOutcome {
+        match self {
+            Self::Written(_) => StatusOutcome::Written,
+            Self::Overtaken => StatusOutcome::Overtaken,
+            Self::Refused(error) if is_for_good(error) => StatusOutcome::Refused,
+            Self::Refused(_) => StatusOutcome::Unavailable,
+        }
+    }
+}
+
 impl StatusWriter {
     /// A writer that has written nothing.
-    pub fn new(client: Client, store: Arc<Store>) -> Self {
-        Self { client, store, refused: BTreeMap::new(), settled: BTreeMap::new(), written: 0 }
-    }
-
-    /// Writes so far.
-    pub fn written(&self) -> u64 {
-        self.written
+    pub fn new(client: Client, store: Arc<Store>, metrics: Metrics) -> Self {
+        let (refused, settled) = (BTreeMap::new(), BTreeMap::new());
+        Self { client, store, refused, settled, pace: Pace::default(), metrics }
     }
 
     /// Carries the writes out, but for those of objects that are held back for now: of these nothing is forgotten.
-    /// Returns when to try again what was refused.
+    /// Returns when to come again with what was refused, or was written not long ago.
     pub async fn write(
         &mut self,
         patches: Vec<StatusPatch>,
@@ -77,10 +121,8 @@ impl StatusWriter {
         let wanted: BTreeSet<_> = patches.iter().map(|it| it.object.clone()).collect();
         self.refused.retain(|object, _| wanted.contains(object));
         self.settled.retain(|object, _| wanted.contains(object));
-        let due: Vec<_> = patches
-            .into_iter()
-            .filter(|it| !is_held(&it.object) && !self.is_refused(it, now) && !self.is_settled(it))
-            .collect();
+        let patches = patches.into_iter().filter(|it| !is_held(&it.object));
+        let (due, postponed) = self.due(patches, now);
         let (client, store) = (&self.client, &self.store);
         let outcomes: Vec<_> = stream::iter(due)
             .map(|patch| async move {
@@ -91,16 +133,38 @@ impl StatusWriter {
             .collect()
             .await;
         self.note(outcomes, now);
-        self.refused.values().map(|it| it.since + REFUSED_PAUSE).min()
+        // What is held back and due is looked at when it is let go.
+        let refused = self.refused.values().map(|it| it.until).filter(|it| *it > now);
+        refused.chain(postponed).min()
+    }
+
+    /// The writes that may be carried out now, and when the first of the others may be.
+    fn due(
+        &mut self,
+        patches: impl Iterator<Item = StatusPatch>,
+        now: Instant,
+    ) -> (Vec<StatusPatch>, Option<Instant>) {
+        self.pace.begin(now);
+        let (mut due, mut postponed) = (Vec::new(), None::<Instant>);
+        for patch in patches {
+            if self.is_refused(&patch, now) || self.is_settled(&patch) {
+                continue;
+            }
+            match self.pace.take(&patch.object, now) {
+                Ok(()) => due.push(patch),
+                Err(at) => postponed = Some(postponed.map_or(at, |it| it.min(at))),
+            }
+        }
+        (due, postponed)
     }
 
     fn note(&mut self, outcomes: Vec<(StatusPatch, Outcome)>, now: Instant) {
         let mut told = 0;
         for (patch, outcome) in outcomes {
             let object = patch.object.clone();
+            self.metrics.status_written(&object.kind, outcome.kind());
             match outcome {
                 Outcome::Written(version) => {
-                    self.written += 1;
                     self.refused.remove(&object);
                     self.settled.insert(object, (patch, version));
                 }
@@ -114,18 +178,22 @@ impl StatusWriter {
                             log_refusal(&object, &error);
                         }
                     }
-                    self.refused.insert(object, Refusal { patch, since: now, message });
+                    let before = self.refused.get(&object).filter(|it| it.is_of(&patch)).map(|it| it.pause);
+                    let pause = Refusal::pause(&error, before);
+                    self.refused.insert(object, Refusal { patch, until: now + pause, pause, message });
                 }
             }
         }
         if let Some(more) = told.checked_sub(REFUSALS_AT_ONCE).filter(|more| *more > 0) {
-            tracing::error!("{more} more statuses are refused; they are tried again every {REFUSED_PAUSE:?}");
+            tracing::error!(
+                "{more} more statuses are refused; they are tried again, in {REFUSED_PAUSE:?} at the latest"
+            );
         }
     }
 
     fn is_refused(&self, patch: &StatusPatch, now: Instant) -> bool {
         let before = self.refused.get(&patch.object);
-        before.is_some_and(|it| it.is_of(patch) && now < it.since + REFUSED_PAUSE)
+        before.is_some_and(|it| it.is_of(patch) && now < it.until)
     }
 
     fn is_settled(&self, patch: &StatusPatch) -> bool {
@@ -197,22 +265,4 @@ fn log_refusal(object: &ObjectRef, error: &Error) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_write_that_was_refused_is_known_again_whenever_it_is_made() {
-        let patch = |version: &str, status: &str, time: &str| StatusPatch {
-            object: ObjectRef::cluster("GatewayClass", "portway"),
-            resource_version: Some(version.to_owned()),
-            is_conditional: false,
-            status: json!({"conditions": [{"type": "Accepted", "status": status, "lastTransitionTime": time}]}),
-        };
-        let message = "not today".to_owned();
-        let refusal = Refusal { patch: patch("7", "True", "12:00:00"), since: Instant::now(), message };
-        assert!(refusal.is_of(&patch("7", "True", "12:00:09")));
-        assert!(!refusal.is_of(&patch("7", "False", "12:00:00")));
-        // The object is another: what refuses it may look at that.
-        assert!(!refusal.is_of(&patch("8", "True", "12:00:00")));
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use super::kind::{KINDS, Kind};
 use super::object_watch;
 use super::store::Store;
 use crate::failure::Subject;
+use crate::metrics::Metrics;
 
 /// The annotations by which the CRDs tell which release they are of (`apis/v1`, CRD annotations).
 const BUNDLE_VERSION: &str = "gateway.networking.k8s.io/bundle-version";
@@ -38,13 +39,18 @@ impl Installed {
 pub type BundleVersion = Option<String>;
 
 /// Starts and ends watches as CRDs come and go, for ever.
-pub(super) async fn follow(client: Client, store: Arc<Store>, installed: Sender<Installed>) {
+pub(super) async fn follow(
+    client: Client,
+    store: Arc<Store>,
+    installed: Sender<Installed>,
+    metrics: Metrics,
+) {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     let subject = Subject::of_kind("CRDs", "customresourcedefinitions", "apiextensions.k8s.io");
     let stream = pin!(watch(api, watcher::Config::default()));
-    let mut events = Events::new(stream, subject);
+    let mut events = Events::new(stream, subject, metrics.clone());
     let mut watches =
-        CustomWatches { client, store, installed, running: BTreeMap::new(), listed: Vec::new() };
+        CustomWatches { client, store, installed, metrics, running: BTreeMap::new(), listed: Vec::new() };
     while let Some(event) = events.next().await {
         watches.take(event);
     }
@@ -54,6 +60,7 @@ struct CustomWatches {
     client: Client,
     store: Arc<Store>,
     installed: Sender<Installed>,
+    metrics: Metrics,
     running: BTreeMap<&'static str, Running>,
     listed: Vec<&'static str>,
 }
@@ -109,7 +116,13 @@ impl CustomWatches {
         }
         self.end_watch(kind);
         tracing::debug!("watching {} {version}", kind.kind);
-        let watch = object_watch::follow(self.client.clone(), kind, version, Arc::clone(&self.store));
+        let watch = object_watch::follow(
+            self.client.clone(),
+            kind,
+            version,
+            Arc::clone(&self.store),
+            self.metrics.clone(),
+        );
         let running = Running { version: version.to_owned(), task: tokio::spawn(watch) };
         self.running.insert(kind.kind, running);
     }

@@ -6,6 +6,7 @@ use tokio::time::sleep;
 
 use super::pause::Pauses;
 use crate::failure::{self, Subject};
+use crate::metrics::Metrics;
 
 /// How often in a row a watch is refused before the log tells of a missing permission: an API server that has just begun
 /// does not know permissions yet, and refuses everything for a moment.
@@ -19,6 +20,7 @@ const REFUSALS: u32 = 3;
 pub(crate) struct Events<S> {
     stream: S,
     subject: Subject,
+    metrics: Metrics,
     pauses: Pauses,
     /// Whether the log has told that it does not work.
     is_told: bool,
@@ -31,8 +33,8 @@ where
     S: Stream<Item = Result<Event<K>, Error>> + Unpin,
 {
     /// Of a watch that `kube::runtime::watcher` has made.
-    pub(crate) fn new(stream: S, subject: Subject) -> Self {
-        Self { stream, subject, pauses: Pauses::new(), is_told: false, refusals: 0 }
+    pub(crate) fn new(stream: S, subject: Subject, metrics: Metrics) -> Self {
+        Self { stream, subject, metrics, pauses: Pauses::new(), is_told: false, refusals: 0 }
     }
 
     /// The next event, however long it takes; None when the watch gives up, which kube's never does.
@@ -57,6 +59,7 @@ where
 
 impl<S> Events<S> {
     fn tell(&mut self, error: &Error) {
+        self.metrics.watch_restarted(self.subject.kind(), failure::reason(error));
         if failure::is_forbidden(error) {
             self.refusals = self.refusals.saturating_add(1);
             if self.refusals == REFUSALS {
@@ -93,7 +96,8 @@ mod tests {
     async fn lists_that_are_refused_are_asked_for_with_growing_pauses() {
         let answers = attempts(100).chain([Ok(Event::Init), Ok(Event::InitDone)]).chain(attempts(1));
         let stream = stream::iter(answers.chain([Ok(Event::Init)]));
-        let mut events = Events::new(stream, Subject::of_kind("Gateway", "gateways", "example.com"));
+        let mut events =
+            Events::new(stream, Subject::of_kind("Gateway", "gateways", "example.com"), Metrics::default());
         let begun = Instant::now();
         while !matches!(events.next().await, Some(Event::InitDone)) {}
         // All but the first few pauses are as long as they become, or up to a quarter shorter.

@@ -6,6 +6,7 @@
 mod custom;
 mod events;
 pub mod kind;
+pub(crate) mod nodes;
 mod object_watch;
 mod optional;
 mod pause;
@@ -23,6 +24,7 @@ pub use self::kind::{KINDS, Kind};
 pub(crate) use self::object_watch::decode;
 pub(crate) use self::pause::Pauses;
 pub use self::store::{Dirt, Store, service_of};
+use crate::metrics::Metrics;
 
 /// The watches. Dropping them ends all.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub struct Watches {
 
 impl Watches {
     /// Starts them all.
-    pub fn start(client: &Client, store: &Arc<Store>) -> Self {
+    pub fn start(client: &Client, store: &Arc<Store>, metrics: &Metrics) -> Self {
         let mut tasks = Vec::new();
         // Everything is expected before anything is started, so that nobody takes a part for the whole.
         for kind in KINDS {
@@ -43,15 +45,17 @@ impl Watches {
         for kind in KINDS.iter().filter(|kind| !kind.is_custom()) {
             let version = kind.versions[0]; // each kind has one
             if kind.is_optional() {
-                let watch = optional::follow(client.clone(), kind, version, Arc::clone(store));
+                let watch =
+                    optional::follow(client.clone(), kind, version, Arc::clone(store), metrics.clone());
                 tasks.push(tokio::spawn(watch));
                 continue;
             }
-            let watch = object_watch::follow(client.clone(), kind, version, Arc::clone(store));
+            let watch =
+                object_watch::follow(client.clone(), kind, version, Arc::clone(store), metrics.clone());
             tasks.push(tokio::spawn(watch));
         }
         let (sender, installed) = tokio::sync::watch::channel(Installed::default());
-        tasks.push(tokio::spawn(custom::follow(client.clone(), Arc::clone(store), sender)));
+        tasks.push(tokio::spawn(custom::follow(client.clone(), Arc::clone(store), sender, metrics.clone())));
         Self { tasks, installed }
     }
 }

@@ -15,6 +15,7 @@ use super::kind::Kind;
 use super::prune::prune;
 use super::store::Store;
 use crate::limits::WATCH_TIMEOUT_SECONDS;
+use crate::metrics::Metrics;
 
 /// Follows all objects of a kind, for ever.
 pub(super) async fn follow(
@@ -22,6 +23,7 @@ pub(super) async fn follow(
     kind: &'static Kind,
     version: impl Into<String>,
     store: Arc<Store>,
+    metrics: Metrics,
 ) {
     let version = version.into();
     let resource = kind.resource(&version);
@@ -30,7 +32,7 @@ pub(super) async fn follow(
     let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
     config.field_selector = kind.field_selector.map(str::to_owned);
     let stream = pin!(watch(api, config));
-    let mut events = Events::new(stream, kind.into());
+    let mut events = Events::new(stream, kind.into(), metrics);
     let mut reader = Reader { kind, resource, store, known: BTreeSet::new(), listed: None };
     while let Some(event) = events.next().await {
         reader.take(event);

@@ -15,9 +15,16 @@ use super::object_watch;
 use super::pause::Pauses;
 use super::store::Store;
 use crate::limits::DISCOVERY_AGAIN;
+use crate::metrics::Metrics;
 
 /// Follows all objects of a kind while the API server has it, for ever.
-pub(super) async fn follow(client: Client, kind: &'static Kind, version: &'static str, store: Arc<Store>) {
+pub(super) async fn follow(
+    client: Client,
+    kind: &'static Kind,
+    version: &'static str,
+    store: Arc<Store>,
+    metrics: Metrics,
+) {
     let mut watch: Option<Watch> = None;
     let mut pauses = Pauses::new();
     let mut was_there = None;
@@ -39,7 +46,8 @@ pub(super) async fn follow(client: Client, kind: &'static Kind, version: &'stati
             // There is nothing to wait for.
             store.complete(kind.kind);
         } else if watch.is_none() {
-            let objects = object_watch::follow(client.clone(), kind, version, Arc::clone(&store));
+            let objects =
+                object_watch::follow(client.clone(), kind, version, Arc::clone(&store), metrics.clone());
             watch = Some(Watch(tokio::spawn(objects)));
         }
         was_there = Some(is_there);

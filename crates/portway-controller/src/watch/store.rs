@@ -115,7 +115,7 @@ impl Store {
         }
     }
 
-    pub(super) fn set_version(&self, kind: &'static str, version: Option<String>) {
+    pub(crate) fn set_version(&self, kind: &'static str, version: Option<String>) {
         let mut state = self.state();
         let before = match version.clone() {
             Some(version) => state.versions.insert(kind, version),

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use portway_controller::Health;
+use portway_controller::{Health, metrics};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -60,7 +61,7 @@ fn answer(method: &Method, path: &str, health: Option<&Health>) -> Response<Full
     match path {
         "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" => readiness(health),
-        "/metrics" => text(StatusCode::OK, metrics(health)),
+        "/metrics" => metrics(health),
         _ => {
             text(StatusCode::NOT_FOUND, "there is nothing here; see /healthz, /readyz, /metrics\n".to_owned())
         }
@@ -85,12 +86,13 @@ fn readiness(health: Option<&Health>) -> Response<Full<Bytes>> {
     }
 }
 
-fn metrics(health: Option<&Health>) -> String {
-    let leads = u8::from(health.is_some_and(Health::leads));
-    format!(
-        "# HELP portway_controller_leader Whether this controller is the one that writes.\n\
-         # TYPE portway_controller_leader gauge\nportway_controller_leader {leads}\n"
-    )
+fn metrics(health: Option<&Health>) -> Response<Full<Bytes>> {
+    let Some(health) = health else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the API server is not reached yet\n".to_owned());
+    };
+    let mut response = text(StatusCode::OK, health.metrics());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    response
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
