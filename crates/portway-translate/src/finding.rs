@@ -24,18 +24,21 @@ pub struct Finding {
     pub severity: Severity,
     /// What kind of finding it is.
     pub code: FindingCode,
-    /// The object at fault.
+    /// The object that it is told of.
     pub object: ObjectRef,
-    /// The field at fault, as Kubernetes writes paths: `spec.rules[0].matches[1].path.value`; may be empty.
+    /// The field of that object, as Kubernetes writes paths: `spec.rules[0].matches[1].path.value`; may be empty.
     pub field: String,
     /// What happened: a sentence without capital and full stop.
     pub message: String,
     /// What to do: likewise.
     pub help: Option<String>,
+    /// The object whose own text is wrong, whatever other objects, the options and the clock say: most often `object`, and
+    /// the Secret where a listener refers to one with a broken certificate. None where no text is wrong by itself.
+    pub culprit: Option<ObjectRef>,
 }
 
 impl Finding {
-    /// A finding without help.
+    /// A finding without help, whose culprit is what its code says ([`FindingCode::is_own`]).
     pub fn new(
         severity: Severity,
         code: FindingCode,
@@ -43,7 +46,19 @@ impl Finding {
         field: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self { severity, code, object, field: field.into(), message: message.into(), help: None }
+        let culprit = code.is_own().then(|| object.clone());
+        Self { severity, code, object, field: field.into(), message: message.into(), help: None, culprit }
+    }
+
+    /// Says whose text is wrong, where the code does not tell.
+    #[must_use]
+    pub(crate) fn with_culprit(mut self, culprit: Culprit) -> Self {
+        self.culprit = match culprit {
+            Culprit::Itself => Some(self.object.clone()),
+            Culprit::Other(object) => Some(*object),
+            Culprit::Nobody => None,
+        };
+        self
     }
 
     /// Says what to do.
@@ -61,6 +76,17 @@ impl Finding {
             None => format!("{field}{}.", self.message),
         }
     }
+}
+
+/// Whose text is wrong by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Culprit {
+    /// The object's that the finding is told of.
+    Itself,
+    /// That of an object that it refers to.
+    Other(Box<ObjectRef>),
+    /// Nobody's: it depends on what other objects, the options or the clock say.
+    Nobody,
 }
 
 /// Kinds of findings. The names are stable: scripts may rely on them.
@@ -97,6 +123,28 @@ pub enum FindingCode {
     PolicyConflict,
     /// A backend has no endpoint.
     NoEndpoints,
+}
+
+impl FindingCode {
+    /// Whether what is found is wrong in the object's own text, as far as the code tells: no other object, no option and no
+    /// passing of time would mend it.
+    pub fn is_own(self) -> bool {
+        match self {
+            Self::InvalidKind | Self::UnsupportedValue | Self::InvalidValue => true,
+            Self::ReferenceNotFound
+            | Self::ReferenceNotPermitted
+            | Self::RouteNotAttached
+            | Self::RuleNeverMatches
+            | Self::RulePartlyShadowed
+            | Self::ListenerConflict
+            | Self::InvalidCertificate
+            | Self::CertificateExpired
+            | Self::ImpliedNamespace
+            | Self::NoEffect
+            | Self::PolicyConflict
+            | Self::NoEndpoints => false,
+        }
+    }
 }
 
 /// Names a kind that a reference asks for: `ConfigMap` of the core group, others with theirs.

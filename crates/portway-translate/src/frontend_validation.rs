@@ -176,8 +176,8 @@ fn check(
                     BrokenRefKind::NotPermitted => Reason::RefNotPermitted,
                     _ => Reason::InvalidCACertificateRef,
                 };
-                let error = finding(gateway, Severity::Error, broken.kind.code(), field, broken.message)
-                    .with_help(broken.help);
+                let (code, message) = (broken.kind.code(), broken.message.clone());
+                let error = broken.complete(finding(gateway, Severity::Error, code, field, message));
                 out.find(error.clone());
                 checked.faults.push((reason, error));
             }

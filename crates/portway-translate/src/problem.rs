@@ -6,7 +6,7 @@
 use portway_api::object::ObjectRef;
 
 use crate::field::Field;
-use crate::finding::{Finding, FindingCode, Severity};
+use crate::finding::{Culprit, Finding, FindingCode, Severity};
 use crate::reason::Reason;
 
 /// What is wrong with one field.
@@ -22,13 +22,21 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     /// What to do.
     pub(crate) help: Option<String>,
+    /// Whose text is wrong.
+    pub(crate) culprit: Culprit,
 }
 
 impl Problem {
     /// A problem without help.
     pub(crate) fn new(reason: Reason, field: &Field<'_>, message: impl Into<String>) -> Self {
-        let (field, message) = (field.to_string(), message.into());
-        Self { reason, code: code_of(reason), field, message, help: None }
+        let (field, message, code) = (field.to_string(), message.into(), code_of(reason));
+        let culprit = match reason {
+            // Of the Service and the policy that it refers to.
+            Reason::UnsupportedProtocol | Reason::InvalidBackendTLSPolicy => Culprit::Nobody,
+            _ if code.is_own() => Culprit::Itself,
+            _ => Culprit::Nobody,
+        };
+        Self { reason, code, field, message, help: None, culprit }
     }
 
     /// As a condition's message tells it.
@@ -41,14 +49,9 @@ impl Problem {
 
     /// As a finding about `object`.
     pub(crate) fn finding(&self, object: &ObjectRef) -> Finding {
-        Finding {
-            severity: Severity::Error,
-            code: self.code,
-            object: object.clone(),
-            field: self.field.clone(),
-            message: self.message.clone(),
-            help: self.help.clone(),
-        }
+        let (field, message) = (self.field.as_str(), self.message.as_str());
+        let finding = Finding::new(Severity::Error, self.code, object.clone(), field, message);
+        Finding { help: self.help.clone(), ..finding.with_culprit(self.culprit.clone()) }
     }
 }
 
@@ -91,6 +94,12 @@ impl Problems {
     /// A value that cannot be served, for a reason of its own.
     pub(crate) fn refuse(&mut self, reason: Reason, field: &Field<'_>, message: impl Into<String>) {
         self.invalid.push(Problem::new(reason, field, message));
+    }
+
+    /// A value that cannot be served because of what another object says.
+    pub(crate) fn refuse_beside(&mut self, reason: Reason, field: &Field<'_>, message: impl Into<String>) {
+        let problem = Problem::new(reason, field, message);
+        self.invalid.push(Problem { culprit: Culprit::Nobody, ..problem });
     }
 
     /// Something that works, though otherwise than it seems.

@@ -2,6 +2,7 @@
 
 use portway_api::ObjectKey;
 use portway_api::object::ObjectRef;
+use portway_config::key::TrustKey;
 use portway_config::{ListenerParent, NamespacedName, RouteKey};
 
 /// A Gateway.
@@ -19,6 +20,14 @@ pub(crate) fn listener_parent(parent: &ListenerParent) -> ObjectRef {
     match parent {
         ListenerParent::Gateway(name) => gateway(name),
         ListenerParent::ListenerSet(name) => ObjectRef::namespaced("ListenerSet", &key(name)),
+    }
+}
+
+/// What trust anchors are read from.
+pub(crate) fn trust(trust: &TrustKey) -> ObjectRef {
+    match trust {
+        TrustKey::ConfigMap(name) => ObjectRef::namespaced("ConfigMap", &key(name)),
+        TrustKey::ClusterTrustBundle(name) => ObjectRef::cluster("ClusterTrustBundle", &**name),
     }
 }
 

@@ -130,8 +130,8 @@ fn anchors(
                     _ => Reason::InvalidCACertificateRef,
                 };
                 let problem = Problem::new(reason, &at, broken.message);
-                let (code, help) = (broken.kind.code(), Some(broken.help));
-                problems.unresolved.push(Problem { code, help, ..problem });
+                let (code, help, culprit) = (broken.kind.code(), Some(broken.help), broken.culprit);
+                problems.unresolved.push(Problem { code, help, culprit, ..problem });
             }
         }
     }

@@ -75,7 +75,7 @@ impl Verdict {
                 target(key, claim),
                 theirs.criterion(&ours)
             );
-            return self.problems.refuse(Reason::Conflicted, &field, message);
+            return self.problems.refuse_beside(Reason::Conflicted, &field, message);
         }
         let udp = |port: &&ServicePort| service::protocol(port) == Transport::Udp;
         match claim.section {
@@ -85,7 +85,7 @@ impl Verdict {
                         "Service {key} has no port named {section}; it has {}",
                         service::list_ports(service)
                     );
-                    return self.problems.refuse(
+                    return self.problems.refuse_beside(
                         Reason::TargetNotFound,
                         &field.field("sectionName"),
                         message,
@@ -94,7 +94,11 @@ impl Verdict {
                 // "If a policy explicitly attaches to a UDP port of a Service": GEP-1897.
                 Some(port) if udp(&port) => {
                     let message = format!("port {section} of Service {key} is UDP, where there is no TLS");
-                    return self.problems.refuse(Reason::Invalid, &field.field("sectionName"), message);
+                    return self.problems.refuse_beside(
+                        Reason::Invalid,
+                        &field.field("sectionName"),
+                        message,
+                    );
                 }
                 Some(_) => {}
             },
@@ -104,7 +108,7 @@ impl Verdict {
                     0 => {}
                     all if all == count => {
                         let message = format!("Service {key} has UDP ports only, where there is no TLS");
-                        return self.problems.refuse(Reason::Invalid, &field, message);
+                        return self.problems.refuse_beside(Reason::Invalid, &field, message);
                     }
                     _ => self.warnings.push(format!("It is not for the UDP ports of Service {key}.")),
                 }

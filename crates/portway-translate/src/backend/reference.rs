@@ -80,7 +80,8 @@ fn resolve(
     let key = ObjectKey::new(namespace, reference.name.as_str());
     let Some(service) = context.service(&key) else {
         let message = format!("Service {key} does not exist");
-        return Err(Unresolved::new(Reason::BackendNotFound, "name", message));
+        let help = Some("create it, or name another".to_owned());
+        return Err(Unresolved { help, ..Unresolved::new(Reason::BackendNotFound, "name", message) });
     };
     let number = port_number(service, &key, reference.port)?;
     let port = if service::external_name(service).is_some() {

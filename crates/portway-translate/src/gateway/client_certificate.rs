@@ -28,8 +28,8 @@ pub(super) fn resolve(context: &Context<'_>, view: &mut GatewayView<'_>, out: &m
                 BrokenRefKind::NotPermitted => Reason::RefNotPermitted,
                 _ => Reason::InvalidClientCertificateRef,
             };
-            let error = super::error(view.gateway, broken.kind.code(), FIELD, broken.message);
-            let error = error.with_help(broken.help);
+            let error = super::error(view.gateway, broken.kind.code(), FIELD, broken.message.as_str());
+            let error = broken.complete(error);
             view.conditions.fail(ConditionType::ResolvedRefs, reason, error.sentence());
             out.find(error);
         }

@@ -17,7 +17,7 @@ use portway_config::HostnamePattern;
 
 use super::view::{ListenerView, Owner, Protocol};
 use crate::context::Output;
-use crate::finding::{Finding, FindingCode};
+use crate::finding::{Culprit, Finding, FindingCode};
 use crate::reason::{ConditionType, Reason};
 
 /// Protocols that can share a port.
@@ -159,7 +159,8 @@ fn conflict(listener: &ListenerView<'_>, rival: &ListenerView<'_>, precedes: boo
         if precedes { "it has precedence, so this one is not served" } else { "none of them is served" };
     let error =
         listener.error(FindingCode::ListenerConflict, field, format!("{message}; {outcome}")).with_help(help);
-    (reason, error)
+    let is_within_one = rival.key.parent == listener.key.parent;
+    (reason, error.with_culprit(if is_within_one { Culprit::Itself } else { Culprit::Nobody }))
 }
 
 fn quoted(listener: &ListenerView<'_>) -> String {

@@ -71,7 +71,8 @@ fn certificates(
                     BrokenRefKind::NotPermitted => Reason::RefNotPermitted,
                     _ => Reason::InvalidCertificateRef,
                 };
-                let error = listener.error(broken.kind.code(), &field, broken.message).with_help(broken.help);
+                let error = listener.error(broken.kind.code(), &field, broken.message.as_str());
+                let error = broken.complete(error);
                 listener.unresolved(reason, error, out);
             }
         }

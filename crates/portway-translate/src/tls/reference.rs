@@ -1,5 +1,7 @@
 //! References to TLS material: of which kind, permitted or not, and what they lead to.
 
+use std::fmt;
+
 use portway_api::ObjectKey;
 use portway_api::object::ObjectRef;
 use portway_api::reference::{ObjectReference, SecretObjectReference};
@@ -8,7 +10,7 @@ use portway_config::key::TrustKey;
 
 use super::{CheckedBundle, CheckedCertificate};
 use crate::context::Context;
-use crate::finding::{FindingCode, kind_of_group};
+use crate::finding::{Culprit, Finding, FindingCode, kind_of_group};
 use crate::reference_grant::{Referent, Referrer};
 
 /// API group of ClusterTrustBundle.
@@ -23,6 +25,8 @@ pub(crate) struct BrokenRef {
     pub(crate) message: String,
     /// What to do.
     pub(crate) help: String,
+    /// Whose text is wrong.
+    pub(crate) culprit: Culprit,
 }
 
 /// In which way a reference is broken: each has a reason of its own in the conditions.
@@ -52,7 +56,22 @@ impl BrokenRefKind {
 
 impl BrokenRef {
     fn new(kind: BrokenRefKind, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: help.into() }
+        let culprit = if kind.code().is_own() { Culprit::Itself } else { Culprit::Nobody };
+        Self { kind, message: message.into(), help: help.into(), culprit }
+    }
+
+    /// It leads to something that is broken itself.
+    fn broken(object: ObjectRef, fault: impl fmt::Display, help: &str) -> Self {
+        let message = format!("{object} {fault}");
+        Self {
+            culprit: Culprit::Other(Box::new(object)),
+            ..Self::new(BrokenRefKind::Unusable, message, help)
+        }
+    }
+
+    /// Completes a finding about the reference, which has the message already.
+    pub(crate) fn complete(self, finding: Finding) -> Finding {
+        finding.with_help(self.help).with_culprit(self.culprit)
     }
 
     fn of_kind(group: &str, kind: &str, wanted: &str) -> Self {
@@ -96,7 +115,8 @@ pub(crate) fn certificate(
     match context.tls.certificate(&key) {
         Some(Ok(certificate)) => Ok(certificate),
         Some(Err(fault)) => {
-            Err(BrokenRef::new(BrokenRefKind::Unusable, format!("{object} {fault}"), fault.help()))
+            let help = fault.help();
+            Err(BrokenRef::broken(object, fault, help))
         }
         None => Err(BrokenRef::new(
             BrokenRefKind::NotFound,
@@ -126,11 +146,11 @@ pub(crate) fn trust(
         (CERTIFICATES_GROUP, "ClusterTrustBundle") => {
             let object = ObjectRef::cluster(kind, name);
             if reference.namespace.is_some() {
-                return Err(BrokenRef::new(
-                    BrokenRefKind::Unusable,
-                    format!("{object} stands outside of namespaces, but the reference names one"),
-                    "leave out `namespace`",
-                ));
+                let message = format!("{object} stands outside of namespaces, but the reference names one");
+                return Err(BrokenRef {
+                    culprit: Culprit::Itself,
+                    ..BrokenRef::new(BrokenRefKind::Unusable, message, "leave out `namespace`")
+                });
             }
             // Not that the object is missing, so that the one can be told from the other (GEP-5075, "API Availability").
             if context.options.cluster.as_ref().is_some_and(|it| it.lacks_trust_bundles) {
@@ -153,10 +173,12 @@ pub(crate) fn trust(
         }
     };
     context.tls.trust(&key).map_err(|fault| {
-        let kind = match fault {
-            super::trust::TrustFault::NotFound => BrokenRefKind::NotFound,
-            _ => BrokenRefKind::Unusable,
-        };
-        BrokenRef::new(kind, format!("{object} {fault}"), fault.help())
+        let help = fault.help();
+        match fault {
+            super::trust::TrustFault::NotFound => {
+                BrokenRef::new(BrokenRefKind::NotFound, format!("{object} {fault}"), help)
+            }
+            fault => BrokenRef::broken(object, fault, help),
+        }
     })
 }

@@ -8,7 +8,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portway_api::manifest::{FieldPath, Origin, Position, Problem, Severity};
+use portway_api::manifest::{FieldPath, Origin, Position, Problem, ProblemCode, Severity, Source};
 use portway_api::object::ObjectRef;
 use portway_api::resource::DEFAULT_NAMESPACE;
 use portway_proxy::snapshot;
@@ -59,24 +59,21 @@ impl Origins {
     pub(crate) fn note_errors(&mut self, issues: &[Issue]) {
         let errors = issues.iter().filter(|issue| issue.severity == Severity::Error);
         for object in errors.filter_map(|issue| issue.object.as_deref()) {
-            self.left_out.insert(match object.split_once(' ') {
-                // As it is written, without a namespace; others name it with the default one.
-                Some((kind, name)) if !name.contains('/') => format!("{kind} {DEFAULT_NAMESPACE}/{name}"),
-                _ => object.to_owned(),
-            });
+            self.left_out.insert(with_namespace(object));
         }
     }
 
-    /// Where an object does not exist because it was left out, says that instead.
-    fn explain_absence(&self, finding: &Finding) -> String {
+    /// Message and help of a finding. Where an object does not exist because it was left out, they say that instead.
+    fn explain_absence(&self, finding: &Finding) -> (String, Option<String>) {
         const ABSENT: &str = " does not exist";
         let message = &finding.message;
         let absent = message.split_once(ABSENT).filter(|_| finding.code == FindingCode::ReferenceNotFound);
         match absent {
-            Some((object, rest)) if self.left_out.contains(object) => {
-                format!("{object} is left out because it has errors{rest}")
-            }
-            _ => message.clone(),
+            Some((object, rest)) if self.left_out.contains(object) => (
+                format!("{object} is left out because it has errors{rest}"),
+                Some("mend its errors, which are told too".to_owned()),
+            ),
+            _ => (message.clone(), finding.help.clone()),
         }
     }
 
@@ -88,6 +85,61 @@ impl Origins {
     /// Where a field is written, or what of it there is.
     pub(crate) fn position(&self, object: &ObjectRef, field: &FieldPath) -> Option<Position> {
         Some(self.places.get(object)?.position(field))
+    }
+}
+
+/// What is wrong with the text of an object by itself, whatever others say.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnFault {
+    /// The object whose text is wrong.
+    pub(crate) culprit: ObjectRef,
+    /// As it was found: perhaps of an object that refers to the culprit.
+    pub(crate) issue: Issue,
+}
+
+impl OwnFault {
+    /// What translation found, if it is one.
+    pub(crate) fn found(finding: &Finding, issue: &Issue) -> Option<Self> {
+        let culprit = finding.culprit.clone().filter(|_| finding.severity == finding::Severity::Error)?;
+        Some(Self { culprit, issue: issue.clone() })
+    }
+
+    /// What the proxy refuses, if it is one.
+    pub(crate) fn refused(refused: &snapshot::Refused, issue: &Issue) -> Option<Self> {
+        let culprit = match refused {
+            snapshot::Refused::Routing(Refused::Rule {
+                route,
+                reason: RefusedReason::Pattern { .. },
+                ..
+            }) => crate::object_name::route(route),
+            snapshot::Refused::Tls(TlsRefused::Certificate { certificate, .. }) => {
+                ObjectRef::namespaced("Secret", &crate::object_name::key(&certificate.0))
+            }
+            snapshot::Refused::Tls(TlsRefused::Trust { trust, .. }) => crate::object_name::trust(&trust.0),
+            _ => return None,
+        };
+        Some(Self { culprit, issue: issue.clone() })
+    }
+
+    /// Tells it of the culprit, which is written at `position`.
+    pub(crate) fn of_culprit(&self, position: Position) -> Issue {
+        let culprit = self.culprit.to_string();
+        if self.issue.object.as_ref() == Some(&culprit) {
+            return self.issue.clone();
+        }
+        let message = &self.issue.message;
+        let message = message.strip_prefix(&format!("{culprit} ")).unwrap_or(message).to_owned();
+        let (object, position) = (Some(culprit), Some(position));
+        Issue { object, position, field: None, message, ..self.issue.clone() }
+    }
+}
+
+/// The name of an object that may be written without a namespace; others name it with the default one. (Cluster-scoped
+/// objects have none, and get a name that nobody asks for.)
+pub(crate) fn with_namespace(object: &str) -> String {
+    match object.split_once(' ') {
+        Some((kind, name)) if !name.contains('/') => format!("{kind} {DEFAULT_NAMESPACE}/{name}"),
+        _ => object.to_owned(),
     }
 }
 
@@ -111,6 +163,7 @@ impl Issue {
     pub(crate) fn found(finding: &Finding, origins: &Origins) -> Self {
         // What does not read as a path leads to the object itself.
         let path = finding.field.parse::<FieldPath>().unwrap_or_default();
+        let (message, help) = origins.explain_absence(finding);
         Self {
             severity: match finding.severity {
                 finding::Severity::Error => Severity::Error,
@@ -121,8 +174,21 @@ impl Issue {
             code: kebab_case(&finding.code),
             object: Some(finding.object.to_string()),
             field: Some(finding.field.clone()).filter(|field| !field.is_empty()),
-            message: origins.explain_absence(finding),
-            help: finding.help.clone(),
+            message,
+            help,
+        }
+    }
+
+    /// That there is no object at all in what was read, which began with `source`.
+    pub(crate) fn nothing_in(source: Option<Source>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            position: source.map(|source| Position { source, line: 1, column: 1 }),
+            code: ProblemCode::Unreadable.as_str().to_owned(),
+            object: None,
+            field: None,
+            message: "there is no manifest in it".to_owned(),
+            help: Some("check that it is what you meant, and that whatever writes it has".to_owned()),
         }
     }
 

@@ -11,7 +11,7 @@ use portway_api::object::ObjectRef;
 use serde::{Deserialize, Serialize};
 
 use super::file_reading::FileReading;
-use crate::issue::{Issue, Origins};
+use crate::issue::{Issue, Origins, OwnFault};
 
 /// All objects as they are to be served from now on.
 #[derive(Debug)]
@@ -42,9 +42,9 @@ pub(crate) struct RefusedFile {
 }
 
 /// What a file has to give.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Contribution {
-    source: Source,
+    pub(super) source: Source,
     /// What it holds now; nothing where it could not be read.
     reading: Arc<FileReading>,
     /// What is wrong with it.
@@ -71,17 +71,21 @@ pub(super) struct Merged {
     pub(super) refused: BTreeMap<Source, Vec<Issue>>,
     /// What is served of each file.
     pub(super) given: BTreeMap<Source, Given>,
+    /// The files of which the last good version is kept.
+    pub(super) kept: BTreeSet<Source>,
     /// The names of all objects.
     names: BTreeSet<ObjectRef>,
 }
 
 impl Contribution {
+    /// `faults` are what translation found wrong with this very text.
     pub(super) fn new(
         source: Source,
         reading: Arc<FileReading>,
         last_good: Option<Arc<FileReading>>,
+        faults: &[Issue],
     ) -> Self {
-        let issues = reading.issues.to_vec();
+        let issues = [&reading.issues, faults].concat();
         Self { source, reading, issues, last_good }
     }
 
@@ -93,6 +97,36 @@ impl Contribution {
     fn has_errors(&self) -> bool {
         self.issues.iter().any(|issue| issue.severity == Severity::Error)
     }
+
+    /// Whether a good version of it is there that differs from what it holds now.
+    pub(super) fn may_fall_back(&self) -> bool {
+        !self.has_errors() && self.last_good.as_ref().is_some_and(|good| !Arc::ptr_eq(good, &self.reading))
+    }
+
+    /// Takes in what translation found wrong with its text. Returns whether anything of it is new.
+    pub(super) fn blame(&mut self, faults: &[Issue]) -> bool {
+        let new: Vec<_> = faults.iter().filter(|fault| !self.issues.contains(fault)).cloned().collect();
+        // Nobody asked for what is wrong in it before, so the version was taken for good.
+        self.last_good.take_if(|good| Arc::ptr_eq(good, &self.reading));
+        let is_new = !new.is_empty();
+        self.issues.extend(new);
+        is_new
+    }
+}
+
+/// What is wrong with the texts of files by themselves, as translation found.
+pub(super) fn faults_by_file(found: &[OwnFault], origins: &Origins) -> BTreeMap<Source, Vec<Issue>> {
+    let mut faults = BTreeMap::<_, Vec<_>>::new();
+    for fault in found {
+        // Of an object that is kept from an earlier version nothing is written any more: that version was good.
+        let Some(position) = origins.start(&fault.culprit) else { continue };
+        let issues = faults.entry(position.source.clone()).or_default();
+        let issue = fault.of_culprit(position);
+        if !issues.contains(&issue) {
+            issues.push(issue);
+        }
+    }
+    faults
 }
 
 /// Puts the files together. `before`: what each file gave to the edition before.
@@ -108,7 +142,10 @@ pub(super) fn merge(mut contributions: Vec<Contribution>, before: &BTreeMap<Sour
         merged.origins.note_errors(&issues);
         match last_good {
             // Nothing is written any more where the last good version had it.
-            Some(last_good) => merged.take(source.clone(), last_good, false),
+            Some(last_good) => {
+                merged.take(source.clone(), last_good, false);
+                merged.kept.insert(source.clone());
+            }
             None => merged.take(source.clone(), reading, true),
         }
         merged.refused.entry(source).or_default().extend(issues);

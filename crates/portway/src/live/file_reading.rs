@@ -17,7 +17,7 @@ pub(super) struct FileReading {
 impl FileReading {
     /// Parses a text.
     pub(super) fn of(source: &Source, text: &str) -> Self {
-        let Reading { objects, problems } = read(source, text);
+        let Reading { objects, problems, .. } = read(source, text);
         let issues = problems.into_iter().map(Issue::from).collect();
         Self { objects: objects.into_boxed_slice(), issues }
     }

@@ -1,5 +1,9 @@
 use std::fs;
 
+use portway_api::ObjectKey;
+use portway_api::manifest::Severity;
+use portway_api::object::ObjectRef;
+
 use super::*;
 
 const NOW: &str = "2026-01-01T00:00:00Z";
@@ -27,7 +31,24 @@ impl Folder {
     }
 
     fn read(&mut self) -> Option<Edition> {
-        self.manifests.read(NOW.parse().unwrap())
+        let edition = self.manifests.read(NOW.parse().unwrap())?;
+        self.manifests.accept(NOW.parse().unwrap());
+        Some(edition)
+    }
+
+    /// As [`Self::read`], where translation finds something wrong with each of these Services that has port 666.
+    fn judged(&mut self, names: &[&str]) -> Edition {
+        let now = NOW.parse().unwrap();
+        let mut edition = self.manifests.read(now).expect("something is different");
+        loop {
+            let found = faults(&edition, names);
+            match self.manifests.refuse(&found, &edition.origins, now) {
+                Some(other) => edition = other,
+                None => break,
+            }
+        }
+        self.manifests.accept(now);
+        edition
     }
 
     fn edition(&mut self) -> Edition {
@@ -46,6 +67,26 @@ fn services(edition: &Edition) -> Vec<String> {
     let port =
         |service: &portway_api::core::Service| service.spec.as_ref().unwrap().ports.as_ref().unwrap()[0].port;
     edition.snapshot.services.iter().map(|(key, service)| format!("{}:{}", key.name, port(service))).collect()
+}
+
+/// What translation might say of Services with port 666.
+fn faults(edition: &Edition, names: &[&str]) -> Vec<OwnFault> {
+    let bad = services(edition).into_iter().filter_map(|it| it.strip_suffix(":666").map(str::to_owned));
+    bad.filter(|name| names.contains(&name.as_str()))
+        .map(|name| {
+            let culprit = ObjectRef::namespaced("Service", &ObjectKey::new("default", name));
+            let issue = Issue {
+                severity: Severity::Error,
+                position: None,
+                code: "unsupported-value".to_owned(),
+                object: Some("HTTPRoute web/app".to_owned()),
+                field: Some("spec.rules[0].backendRefs[0]".to_owned()),
+                message: format!("{culprit} has a port of the beast"),
+                help: None,
+            };
+            OwnFault { culprit, issue }
+        })
+        .collect()
 }
 
 fn refused(edition: &Edition) -> Vec<(String, bool)> {
@@ -162,4 +203,48 @@ fn a_file_is_parsed_once_for_each_text() {
     folder.remove("b.yaml");
     folder.edition();
     assert_eq!(folder.manifests.parsed.len(), 1);
+}
+
+#[test]
+fn what_translation_finds_wrong_with_a_text_refuses_its_file() {
+    let mut folder = Folder::new();
+    folder.write("a.yaml", &(service("a1", 1) + &service("a2", 1))).write("b.yaml", &service("b", 1));
+    assert!(folder.judged(&["a1"]).refused.is_empty());
+
+    folder.write("a.yaml", &(service("a1", 666) + &service("a2", 2))).write("b.yaml", &service("b", 2));
+    let edition = folder.judged(&["a1"]);
+    assert_eq!(services(&edition), ["a1:1", "a2:1", "b:2"]);
+    assert_eq!(refused(&edition), [("a.yaml".to_owned(), true)]);
+    // It is told of the object whose text is wrong, where that is written.
+    let problem = &edition.refused[0].problems[0];
+    assert_eq!(problem.object.as_deref(), Some("Service default/a1"));
+    assert_eq!((&*problem.message, &problem.field), ("has a port of the beast", &None));
+    assert!(problem.position.as_ref().unwrap().to_string().ends_with("a.yaml:2:1"), "{problem:?}");
+
+    // It stays refused as long as its text is the same, whatever translation sees of it meanwhile.
+    folder.write("b.yaml", &service("b", 3));
+    let edition = folder.judged(&[]);
+    assert_eq!(services(&edition), ["a1:1", "a2:1", "b:3"]);
+    assert_eq!(refused(&edition), [("a.yaml".to_owned(), true)]);
+
+    folder.write("a.yaml", &service("a1", 3));
+    let edition = folder.judged(&["a1"]);
+    assert_eq!((services(&edition), refused(&edition)), (vec!["a1:3".into(), "b:3".into()], vec![]));
+}
+
+#[test]
+fn a_file_without_a_good_version_gives_what_can_be_used_in_spite_of_translation() {
+    let mut folder = Folder::new();
+    folder.write("a.yaml", &service("a", 666));
+    let edition = folder.judged(&["a"]);
+    assert_eq!(services(&edition), ["a:666"]);
+    assert_eq!(refused(&edition), [("a.yaml".to_owned(), false)]);
+
+    // What nobody had asked for, such as a certificate that no listener named, was taken for good.
+    folder.write("a.yaml", &service("a", 1)).write("b.yaml", &service("b", 666));
+    assert!(folder.judged(&[]).refused.is_empty());
+    folder.write("a.yaml", &service("a", 2));
+    let edition = folder.judged(&["b"]);
+    assert_eq!(services(&edition), ["a:2", "b:666"]);
+    assert_eq!(refused(&edition), [("b.yaml".to_owned(), false)]);
 }

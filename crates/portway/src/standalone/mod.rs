@@ -37,7 +37,7 @@ pub(crate) use self::run::{OPEN_AGAIN, drain, run};
 use self::stage::{ServedGateway, Settings, Staged, stage};
 use crate::admin::AdminState;
 use crate::demo_backend::DemoBackends;
-use crate::issue::{Issue, Origins};
+use crate::issue::{Issue, Origins, OwnFault};
 use crate::kernel_path::KernelPath;
 use crate::live::{Edition, LiveManifests, RefusedFile};
 use crate::object_name;
@@ -76,15 +76,8 @@ struct Report {
 impl Standalone {
     /// Reads the manifests and serves what they say. None: they are the same as before.
     async fn read(&mut self, now: Timestamp) -> Option<Report> {
-        let edition = self.manifests.read(now)?;
-        let staged = stage(
-            &edition,
-            self.demo_backends.as_mut(),
-            &self.settings,
-            &self.gateways,
-            &mut self.memory,
-            now,
-        );
+        let proposed = self.manifests.read(now)?;
+        let (edition, staged) = self.judge(proposed, now);
         self.next_change = staged.next_change;
         let is_first = self.revision == Revision::default();
         if staged.is_new || is_first {
@@ -102,6 +95,30 @@ impl Standalone {
         // Reading takes several times the memory of what comes of it.
         portway_allocator::give_back();
         Some(Report { published, files, objects })
+    }
+
+    /// Stages what is proposed; where translation finds texts wrong by themselves, stages what is left without these files.
+    fn judge(&mut self, proposed: Edition, now: Timestamp) -> (Edition, Staged) {
+        let mut edition = proposed;
+        // Demo backends do not start or end for the sake of a version that may be refused.
+        let mut is_trial = self.demo_backends.is_some() && self.manifests.may_fall_back();
+        loop {
+            let demo_backends = self.demo_backends.as_mut().filter(|_| !is_trial);
+            let (served, memory) = (&self.gateways, &mut self.memory);
+            let mut staged = stage(&edition, demo_backends, &self.settings, served, memory, now);
+            match self.manifests.refuse(&staged.own_faults, &edition.origins, now) {
+                Some(other) => edition = other,
+                None if is_trial => is_trial = false,
+                None => {
+                    self.manifests.accept(now);
+                    // The others are told with their files.
+                    let nowhere = |it: &OwnFault| edition.origins.start(&it.culprit).is_none();
+                    let untold = std::mem::take(&mut staged.own_faults).into_iter().filter(nowhere);
+                    staged.issues.extend(untold.map(|it| it.issue));
+                    return (edition, staged);
+                }
+            }
+        }
     }
 
     /// Tries again to open the sockets that the system refused.

@@ -14,7 +14,7 @@ use portway_translate::{Controllers, Memory, Options, Statuses, Translation, tra
 use super::bindings::{self, Bindings};
 use crate::demo_backend::DemoBackends;
 use crate::endpoints::{self, EndpointOption};
-use crate::issue::Issue;
+use crate::issue::{Issue, OwnFault};
 use crate::live::Edition;
 use crate::object_name;
 
@@ -44,8 +44,10 @@ pub(crate) struct Staged {
     pub(crate) addresses: BTreeMap<NamespacedName, Vec<IpAddr>>,
     /// As translation sees it: all sockets are taken to open.
     pub(crate) statuses: Statuses,
-    /// Everything that is wrong, but for sockets and refused files. Not sorted.
+    /// Everything that is wrong, but for sockets, refused files and own faults. Not sorted.
     pub(crate) issues: Vec<Issue>,
+    /// What is wrong with the texts of objects by themselves.
+    pub(crate) own_faults: Vec<OwnFault>,
     pub(crate) objects: usize,
     /// Whether anything of it differs from what is served.
     pub(crate) is_new: bool,
@@ -95,13 +97,24 @@ pub(crate) fn stage(
     }
 
     let mut issues = edition.issues.clone();
-    issues.extend(findings.iter().map(|finding| Issue::found(finding, &edition.origins)));
-    issues.extend(told.into_iter().map(option_without_effect));
-    for gateway in &gateways {
-        issues.extend(gateway.refused.iter().map(|refused| Issue::refused(refused, &edition.origins)));
+    let mut own_faults = Vec::new();
+    let mut add = |issue, own_fault: Option<_>| match own_fault {
+        Some(own_fault) => own_faults.push(own_fault),
+        None => issues.push(issue),
+    };
+    for finding in &findings {
+        let issue = Issue::found(finding, &edition.origins);
+        let own_fault = OwnFault::found(finding, &issue);
+        add(issue, own_fault);
     }
+    for refused in gateways.iter().flat_map(|gateway| &gateway.refused) {
+        let issue = Issue::refused(refused, &edition.origins);
+        let own_fault = OwnFault::refused(refused, &issue);
+        add(issue, own_fault);
+    }
+    issues.extend(told.into_iter().map(option_without_effect));
     let objects = count(&edition.snapshot);
-    Staged { gateways, bindings, addresses, statuses, issues, objects, is_new, next_change }
+    Staged { gateways, bindings, addresses, statuses, issues, own_faults, objects, is_new, next_change }
 }
 
 fn options(settings: &Settings, now: Timestamp) -> Options {

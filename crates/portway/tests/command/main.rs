@@ -2,11 +2,13 @@
 #![cfg(test)]
 
 mod admin;
+mod bad_files;
 mod check;
 mod controller;
 mod expiry;
 mod explain;
 mod my_app;
+mod options;
 mod proxy_mode;
 mod reload;
 #[path = "../running/mod.rs"]

@@ -4,7 +4,7 @@ use portway_api::Gateway;
 
 use super::super::error;
 use super::{Failure, Outcome};
-use crate::finding::FindingCode;
+use crate::finding::{Culprit, FindingCode};
 use crate::options::{AddressOutcome, ClusterOptions};
 use crate::reason::Reason;
 
@@ -28,7 +28,10 @@ pub(super) fn outcome(
         AddressOutcome::Refused { is_unusable, message, help } => {
             let reason = if *is_unusable { Reason::AddressNotUsable } else { Reason::AddressNotAssigned };
             let finding = error(gateway, FindingCode::UnsupportedValue, field, message.as_str());
-            Err(Box::new(Failure { reason, finding: finding.with_help(help.as_str()) }))
+            Err(Box::new(Failure {
+                reason,
+                finding: finding.with_help(help.as_str()).with_culprit(Culprit::Nobody),
+            }))
         }
     }
 }

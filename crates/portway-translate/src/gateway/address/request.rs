@@ -9,7 +9,7 @@ use portway_api::gateway::{
 
 use super::super::error;
 use super::{Failure, Outcome, cluster, ip, serves_loopback_only};
-use crate::finding::{FindingCode, Severity};
+use crate::finding::{Culprit, FindingCode, Severity};
 use crate::hostname;
 use crate::options::{ClusterOptions, Options};
 use crate::reason::Reason;
@@ -181,11 +181,11 @@ impl<'a> Request<'a> {
         let field = format!("spec.addresses[{}]{below}", self.index);
         let mut finding = error(self.gateway, code, field, message).with_help(help);
         // What cannot be had on a developer's machine may well be had elsewhere.
-        if code == FindingCode::UnsupportedValue
-            && reason != Reason::UnsupportedAddress
-            && serves_loopback_only(self.options)
-        {
-            finding.severity = Severity::Warning;
+        if code == FindingCode::UnsupportedValue && reason != Reason::UnsupportedAddress {
+            finding = finding.with_culprit(Culprit::Nobody);
+            if serves_loopback_only(self.options) {
+                finding.severity = Severity::Warning;
+            }
         }
         Box::new(Failure { reason, finding })
     }
