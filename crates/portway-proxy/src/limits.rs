@@ -59,6 +59,19 @@ pub struct Limits {
     pub upstream_connections: usize,
     /// Requests of a worker to one backend at most that wait for a connection.
     pub upstream_pending: usize,
+    /// Silence on an HTTP/2 connection to an endpoint, while streams are open, after which it is asked whether it is
+    /// there; and how long it may take for the answer.
+    pub upstream_http2_keepalive: Duration,
+    /// How long a worker passes an endpoint over, if there are others, after it could not connect to it; it doubles with
+    /// each further failure.
+    pub endpoint_ejection: Duration,
+    /// The same, at most.
+    pub endpoint_ejection_max: Duration,
+    /// How long the addresses of a DNS name are used before it is asked for again. The system's resolver does not tell the
+    /// record's own time to live.
+    pub dns_ttl: Duration,
+    /// How long a worker remembers a backend that it does not use: its connections and counts.
+    pub backend_memory: Duration,
     /// Retries in percent of the requests to a backend within `retry_budget_interval` (GEP-3388's default).
     pub retry_budget_percent: u32,
     /// See `retry_budget_percent`.
@@ -79,6 +92,8 @@ pub struct Limits {
     /// How long a client may take to close its side of a connection once ours is closed; what it still sends is
     /// thrown away. Closed at once, the connection would be reset, and the answer lost that the client has not read.
     pub linger_timeout: Duration,
+    /// How long an idle connection that is told to go may take for its farewell.
+    pub farewell_timeout: Duration,
     /// Body bytes that a mirror may lag behind before the copy is given up.
     pub mirror_body_bytes: usize,
     /// From the sending of a copy of a request to the end of its answer, which nobody reads.
@@ -100,6 +115,8 @@ pub struct Limits {
     pub udp_sessions: usize,
     /// Datagrams of a new UDP session that wait for its endpoint to be found; more are dropped.
     pub udp_pending_datagrams: usize,
+    /// How long datagrams of a client are dropped after no endpoint could be found for it.
+    pub udp_refusal: Duration,
     /// Whether header names with an underscore are refused: backends that map `-` to `_` confuse them.
     pub reject_underscore_headers: bool,
 }
@@ -132,6 +149,11 @@ impl Default for Limits {
             upstream_idle_connections: 256,
             upstream_connections: 4096,
             upstream_pending: 1024,
+            upstream_http2_keepalive: Duration::from_secs(10),
+            endpoint_ejection: Duration::from_millis(500),
+            endpoint_ejection_max: Duration::from_secs(10),
+            dns_ttl: Duration::from_secs(5),
+            backend_memory: Duration::from_secs(60),
             retry_budget_percent: 20,
             retry_budget_interval: Duration::from_secs(10),
             retry_budget_min_per_second: 10,
@@ -141,6 +163,7 @@ impl Default for Limits {
             unread_body_bytes: 256 * 1024,
             unread_body_timeout: Duration::from_secs(5),
             linger_timeout: Duration::from_secs(5),
+            farewell_timeout: Duration::from_secs(1),
             mirror_body_bytes: 256 * 1024,
             mirror_timeout: Duration::from_secs(15),
             external_auth_timeout: Duration::from_secs(5),
@@ -151,6 +174,7 @@ impl Default for Limits {
             udp_session_timeout: Duration::from_secs(60),
             udp_sessions: 65_536,
             udp_pending_datagrams: 16,
+            udp_refusal: Duration::from_secs(1),
             reject_underscore_headers: false,
         }
     }

@@ -8,15 +8,10 @@ use hyper::client::conn::{http1, http2};
 use portway_config::EndpointAddress;
 use tokio::sync::Notify;
 
+use crate::limits::Limits;
+
 use super::body::RequestBody;
 use super::resolve::Resolved;
-
-/// First time for which an endpoint is passed over after a failure to connect; it doubles with each
-/// further one.
-const EJECTION: Duration = Duration::from_millis(500);
-
-/// Longest such time.
-const EJECTION_MAX: Duration = Duration::from_secs(10);
 
 /// The connections of one worker to one endpoint.
 #[derive(Debug)]
@@ -120,10 +115,11 @@ impl EndpointPool {
     }
 
     /// Notes a failure to connect: the endpoint is passed over for a while if there are others.
-    pub(super) fn failed(&self, now: Instant) {
+    pub(super) fn failed(&self, now: Instant, limits: &Limits) {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
-        let time = EJECTION.saturating_mul(1 << (failures - 1).min(5)).min(EJECTION_MAX);
+        let time = limits.endpoint_ejection.saturating_mul(1 << (failures - 1).min(16));
+        let time = time.min(limits.endpoint_ejection_max);
         self.ejected_until.set(Some(now + time));
     }
 

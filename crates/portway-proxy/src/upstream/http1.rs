@@ -38,7 +38,7 @@ pub(super) async fn send(
         if !sender.is_ready() && sender.ready().await.is_err() {
             continue;
         }
-        let address = pooled_address(&endpoint.address, &endpoint.resolved, now).await;
+        let address = pooled_address(&endpoint.address, &endpoint.resolved, limits, now).await;
         let copy = SmallCopy::of(&request);
         match sender.try_send_request(request).await {
             Ok(response) => return Ok(sent(response, sender, in_flight, address, Duration::ZERO)),
@@ -108,11 +108,17 @@ fn sent(
 }
 
 /// The address of a pooled connection, for the record. A name was resolved when it was made.
-async fn pooled_address(endpoint: &EndpointAddress, resolved: &Resolved, now: Instant) -> SocketAddr {
+async fn pooled_address(
+    endpoint: &EndpointAddress,
+    resolved: &Resolved,
+    limits: &Limits,
+    now: Instant,
+) -> SocketAddr {
     match endpoint {
         EndpointAddress::Socket(address) => *address,
         EndpointAddress::Dns { port, .. } => {
-            resolved.address(endpoint, now).await.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], *port)))
+            let address = resolved.address(endpoint, limits, now).await;
+            address.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], *port)))
         }
     }
 }

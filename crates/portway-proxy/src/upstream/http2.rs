@@ -22,9 +22,6 @@ use super::endpoint_pool::{EndpointPool, Http2Connection, Http2Stream, InFlight,
 use super::error::UpstreamError;
 use super::pools::Sent;
 
-/// Interval of the PING frames that find a dead connection while streams are open.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
 /// Sends a request as a stream of a connection that has room for it, or else of a new one.
 pub(super) async fn send(
     backend: &Backend,
@@ -84,7 +81,7 @@ async fn open(
     may_be_stale: &mut bool,
 ) -> Result<(Rc<Http2Connection>, SocketAddr, Duration), UpstreamError> {
     let pooled = |connection| async {
-        let address = endpoint.resolved.address(&endpoint.address, Instant::now()).await;
+        let address = endpoint.resolved.address(&endpoint.address, limits, Instant::now()).await;
         let address = address.map_err(|error| UpstreamError::new(Reason::ConnectFailed, error))?;
         Ok((connection, address, Duration::ZERO))
     };
@@ -127,8 +124,8 @@ fn builder(limits: &Limits) -> http2::Builder<LocalExecutor> {
         .timer(TokioTimer::new())
         .initial_stream_window_size(limits.http2_stream_window)
         .initial_connection_window_size(limits.http2_connection_window)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
+        .keep_alive_interval(limits.upstream_http2_keepalive)
+        .keep_alive_timeout(limits.upstream_http2_keepalive);
     builder
 }
 

@@ -25,9 +25,6 @@ use super::{http1, http2};
 /// How often idle connections are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A backend that was not used for so long is forgotten, with its counts.
-const FORGET_AFTER: Duration = Duration::from_secs(60);
-
 /// A response with what is known of the attempt that brought it.
 #[derive(Debug)]
 pub struct Sent {
@@ -148,7 +145,7 @@ impl Pools {
     /// There is no endpoint, or its name does not resolve.
     pub async fn choose_endpoint(&self, backend: &Backend) -> Result<SocketAddr, UpstreamError> {
         let endpoint = self.choose(backend, &[])?;
-        let address = endpoint.resolved.address(&endpoint.address, Instant::now()).await;
+        let address = endpoint.resolved.address(&endpoint.address, &self.limits, Instant::now()).await;
         address.map_err(|error| {
             UpstreamError::new(Reason::ConnectFailed, format_args!("{}: {error}", endpoint.address))
         })
@@ -201,7 +198,7 @@ impl Pools {
     fn ensure_sweeping(&self) {
         if !self.swept.replace(true) {
             let shared = Rc::downgrade(&self.shared);
-            tokio::task::spawn_local(sweep(shared, self.limits.upstream_idle_timeout));
+            tokio::task::spawn_local(sweep(shared, Arc::clone(&self.limits)));
         }
     }
 }
@@ -211,11 +208,12 @@ fn no_endpoint(backend: &Backend) -> UpstreamError {
 }
 
 /// Closes idle connections until the pools are gone.
-async fn sweep(shared: Weak<Shared>, idle_timeout: Duration) {
+async fn sweep(shared: Weak<Shared>, limits: Arc<Limits>) {
+    let (idle_timeout, memory) = (limits.upstream_idle_timeout, limits.backend_memory);
     loop {
         tokio::time::sleep(SWEEP_INTERVAL.min(idle_timeout)).await;
         let Some(shared) = shared.upgrade() else { return };
         let now = Instant::now();
-        shared.backends.borrow_mut().retain(|_, pool| !pool.sweep(now, idle_timeout, FORGET_AFTER));
+        shared.backends.borrow_mut().retain(|_, pool| !pool.sweep(now, idle_timeout, memory));
     }
 }

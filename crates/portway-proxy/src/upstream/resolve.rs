@@ -3,45 +3,93 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use portway_config::EndpointAddress;
 
-/// How long an answer is used before the name is asked for again. The system's resolver does not
-/// tell the record's own time to live.
-pub(super) const DNS_TTL: Duration = Duration::from_secs(5);
+use crate::limits::Limits;
 
 /// The addresses of one endpoint, remembered for a while.
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
+    /// Never without an address.
     answer: RefCell<Option<(Vec<SocketAddr>, Instant)>>,
 }
 
 impl Resolved {
-    /// The address to connect to. An old answer is better than none when the resolver fails.
-    pub(super) async fn address(&self, endpoint: &EndpointAddress, now: Instant) -> io::Result<SocketAddr> {
-        let (host, port) = match endpoint {
-            EndpointAddress::Socket(address) => return Ok(*address),
-            EndpointAddress::Dns { host, port } => (host, *port),
-        };
+    /// The address that comes first.
+    pub(super) async fn address(
+        &self,
+        endpoint: &EndpointAddress,
+        limits: &Limits,
+        now: Instant,
+    ) -> io::Result<SocketAddr> {
+        if let EndpointAddress::Socket(address) = endpoint {
+            return Ok(*address);
+        }
         if let Some((addresses, asked)) = &*self.answer.borrow()
-            && now.saturating_duration_since(*asked) < DNS_TTL
+            && now.saturating_duration_since(*asked) < limits.dns_ttl
             && let Some(first) = addresses.first()
         {
             return Ok(*first);
         }
-        match tokio::net::lookup_host((&**host, port)).await {
-            Ok(found) => {
-                let addresses: Vec<SocketAddr> = found.collect();
-                let first = addresses.first().copied();
-                *self.answer.borrow_mut() = Some((addresses, now));
-                first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address")))
-            }
-            Err(error) => {
-                let answer = self.answer.borrow();
-                let old = answer.as_ref().and_then(|(addresses, _)| addresses.first().copied());
-                old.ok_or(error)
-            }
+        let addresses = self.addresses(endpoint, limits, now).await?;
+        addresses.first().copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// All addresses, in the order in which they are to be tried. An old answer is better than none when the resolver
+    /// fails.
+    pub(super) async fn addresses(
+        &self,
+        endpoint: &EndpointAddress,
+        limits: &Limits,
+        now: Instant,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let (host, port) = match endpoint {
+            EndpointAddress::Socket(address) => return Ok(vec![*address]),
+            EndpointAddress::Dns { host, port } => (host, *port),
+        };
+        if let Some((addresses, asked)) = &*self.answer.borrow()
+            && now.saturating_duration_since(*asked) < limits.dns_ttl
+        {
+            return Ok(addresses.clone());
         }
+        let found = match tokio::net::lookup_host((&**host, port)).await {
+            Ok(found) => found.collect(),
+            Err(error) => return self.old().ok_or(error),
+        };
+        self.learn(found, now)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address")))
+    }
+
+    /// Puts an address first that a connection was made to.
+    pub(super) fn prefer(&self, address: SocketAddr) {
+        if let Some((addresses, _)) = &mut *self.answer.borrow_mut() {
+            put_first(addresses, address);
+        }
+    }
+
+    fn old(&self) -> Option<Vec<SocketAddr>> {
+        self.answer.borrow().as_ref().map(|(addresses, _)| addresses.clone())
+    }
+
+    /// Remembers an answer. What was first stays first, if it is still among the addresses.
+    pub(super) fn learn(&self, mut found: Vec<SocketAddr>, now: Instant) -> Option<Vec<SocketAddr>> {
+        if let Some(first) = self.old().and_then(|addresses| addresses.first().copied()) {
+            put_first(&mut found, first);
+        }
+        if found.is_empty() {
+            return None;
+        }
+        self.answer.replace(Some((found.clone(), now)));
+        Some(found)
+    }
+}
+
+fn put_first(addresses: &mut [SocketAddr], address: SocketAddr) {
+    if let Some(index) = addresses.iter().position(|it| *it == address)
+        && let Some(head) = addresses.get_mut(..=index)
+    {
+        head.rotate_right(1);
     }
 }

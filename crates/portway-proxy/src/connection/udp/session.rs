@@ -27,9 +27,6 @@ use crate::reason::Reason;
 use crate::snapshot::GatewaySnapshot;
 use crate::worker::Worker;
 
-/// How long datagrams of a client are dropped without a new try, after no endpoint could be found for it.
-const REFUSED_FOR: Duration = Duration::from_secs(1);
-
 /// The sessions of one port.
 pub(super) struct Sessions {
     socket: Rc<ClientSocket>,
@@ -180,7 +177,7 @@ impl Session {
             }
             Err(reason) => {
                 // Remembered for a while, so that not each datagram makes a line in the log.
-                tokio::time::sleep(REFUSED_FOR).await;
+                tokio::time::sleep(accepted.limits().udp_refusal).await;
                 Some(reason)
             }
         }

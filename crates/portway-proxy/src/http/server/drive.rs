@@ -3,7 +3,6 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use tokio::time::{Sleep, sleep};
@@ -11,9 +10,6 @@ use tokio::time::{Sleep, sleep};
 use super::ClientConnection;
 use super::watchdog::{Expired, Watchdog};
 use crate::connection::DrainSignal;
-
-/// How long an idle connection may take for its farewell.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection of hyper's that can be asked to end.
 pub(super) trait Served: Future<Output = hyper::Result<()>> {
@@ -81,7 +77,7 @@ pub(super) async fn drive<C: Served>(
                 Poll::Ready(Expired::Head) => return Poll::Ready(Ok(())),
                 Poll::Ready(Expired::Idle) => {
                     served.as_mut().end_gracefully();
-                    farewell = Some(Box::pin(sleep(FAREWELL)));
+                    farewell = Some(Box::pin(sleep(connection.worker.limits.farewell_timeout)));
                 }
             }
         }

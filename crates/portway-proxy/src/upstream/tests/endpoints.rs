@@ -130,3 +130,55 @@ fn a_backend_whose_tls_is_refused_is_never_spoken_to_in_clear_text() {
         assert_eq!(server.connections.get(), 0);
     });
 }
+
+fn named(host: &str, port: u16) -> Arc<Backend> {
+    let mut configuration = configuration(BackendProtocol::Http1, BackendTls::Plain, &[]);
+    let key = key(BackendProtocol::Http1).endpoints;
+    let address = EndpointAddress::Dns { host: host.into(), port };
+    let endpoints = vec![Endpoint { address, state: EndpointState::Ready }];
+    configuration.endpoints.insert(key.clone(), Arc::new(Endpoints { key, endpoints }));
+    compile(&configuration, None).1
+}
+
+#[test]
+fn a_name_is_resolved() {
+    on_a_worker(async {
+        let found: Vec<_> = tokio::net::lookup_host(("localhost", 1)).await.unwrap().collect();
+        // Wherever of its addresses the server is.
+        for ip in found.iter().map(SocketAddr::ip) {
+            let server = Server::answering_at(ip, "by name").await;
+            let backend = named("localhost", server.address.port());
+            let pools = pools(Limits::default());
+            let sent = pools.send(&backend, request(Method::GET), &[]).await.unwrap();
+            assert_eq!(sent.endpoint, server.address);
+        }
+        assert!(!found.is_empty());
+        let error = get(&pools(Limits::default()), &named("nobody.invalid", 80)).await.unwrap_err();
+        assert_eq!(error.reason, Reason::ConnectFailed);
+        assert!(error.detail.contains("nobody.invalid"), "{error}");
+    });
+}
+
+/// As of a name with addresses of both families, of which one leads nowhere.
+#[test]
+fn every_address_of_a_name_is_tried() {
+    on_a_worker(async {
+        let limits = Limits::default();
+        let server = Server::answering("by name").await;
+        let (closed, now) = (closed_port().await, std::time::Instant::now());
+        let address = EndpointAddress::Dns { host: "both.example".into(), port: 80 };
+        let endpoint = endpoint_pool::EndpointPool::new(address.clone(), 1);
+        endpoint.resolved.learn(vec![closed, server.address], now).unwrap();
+        let connected = connect::connect(&backends::Tls::Plain, &endpoint, &limits).await.unwrap();
+        assert_eq!(connected.endpoint, server.address);
+        assert!(!endpoint.is_ejected(std::time::Instant::now()));
+        // The next begins with the one that works; also with a new answer, as long as it has it.
+        assert_eq!(endpoint.resolved.address(&address, &limits, now).await.unwrap(), server.address);
+        let learnt = endpoint.resolved.learn(vec![closed, server.address], now).unwrap();
+        assert_eq!(learnt, [server.address, closed]);
+        assert_eq!(endpoint.resolved.learn(vec![closed], now).unwrap(), [closed]);
+        let error = connect::connect(&backends::Tls::Plain, &endpoint, &limits).await.unwrap_err();
+        assert_eq!((error.reason, error.endpoint), (Reason::ConnectFailed, Some(closed)));
+        assert!(endpoint.is_ejected(std::time::Instant::now()));
+    });
+}

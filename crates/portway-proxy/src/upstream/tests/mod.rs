@@ -7,7 +7,7 @@ mod tls;
 
 use std::cell::Cell;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -91,7 +91,14 @@ impl Server {
     async fn start<F: Future<Output = ()> + 'static>(
         serve: impl Fn(TcpStream, usize) -> F + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), serve).await
+    }
+
+    async fn start_at<F: Future<Output = ()> + 'static>(
+        ip: IpAddr,
+        serve: impl Fn(TcpStream, usize) -> F + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Rc::new(Cell::new(0));
         let count = Rc::clone(&connections);
@@ -106,7 +113,11 @@ impl Server {
 
     /// Answers each request with `body`, over connections that stay.
     async fn answering(body: &'static str) -> Self {
-        Self::start(move |mut stream, _| async move {
+        Self::answering_at(Ipv4Addr::LOCALHOST.into(), body).await
+    }
+
+    async fn answering_at(ip: IpAddr, body: &'static str) -> Self {
+        Self::start_at(ip, move |mut stream, _| async move {
             while read_head(&mut stream).await {
                 answer(&mut stream, body).await;
             }

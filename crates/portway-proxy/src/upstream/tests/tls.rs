@@ -1,9 +1,10 @@
 use portway_config::backend::{BackendTlsSettings, BackendTrust, SubjectAltName};
-use portway_config::key::TrustKey;
-use portway_config::tls::TrustBundle;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use portway_config::key::{CertificateKey, TrustKey};
+use portway_config::tls::{Certificate, PrivateKey, PrivateKeyEncoding, TrustBundle};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -25,21 +26,47 @@ impl Authority {
 
     /// A server with a certificate of this authority for `localhost` and a SPIFFE identity.
     async fn server(&self) -> Server {
+        self.server_for(None).await
+    }
+
+    /// A certificate of this authority that a Gateway can show to backends.
+    fn client(&self) -> Certificate {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["gateway.example".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Certificate {
+            key: CertificateKey(NamespacedName::new("infra", "client")),
+            chain: vec![certificate.der().to_vec().into()],
+            private_key: PrivateKey::new(key.serialize_der(), PrivateKeyEncoding::Pkcs8),
+            dns_names: Vec::new(),
+        }
+    }
+
+    /// The same, which asks its clients for a certificate of `clients`, if there is one.
+    async fn server_for(&self, clients: Option<&Self>) -> Server {
         let mut params =
             CertificateParams::new(vec!["localhost".to_owned(), "*.wild.example".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI("spiffe://cluster/web".try_into().unwrap()));
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let config =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = clients.map(|authority| {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from(authority.der.to_vec())).unwrap();
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
                 .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![certificate.der().clone()],
-                    PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-                )
-                .unwrap();
+        });
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            )
+            .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Server::start(move |stream, _| {
             let acceptor = acceptor.clone();
@@ -56,15 +83,28 @@ impl Authority {
 }
 
 fn backend(server: &Server, authority: &Authority, name: &str, names: Vec<SubjectAltName>) -> Arc<Backend> {
+    backend_for(server, authority, name, names, None)
+}
+
+fn backend_for(
+    server: &Server,
+    authority: &Authority,
+    name: &str,
+    names: Vec<SubjectAltName>,
+    client: Option<Certificate>,
+) -> Arc<Backend> {
     let trust = TrustKey::ConfigMap(NamespacedName::new("my-app", "ca"));
     let settings = BackendTlsSettings {
         server_name: name.into(),
         trust: BackendTrust::Bundles(vec![trust.clone()]),
         subject_alt_names: names,
-        client_certificate: None,
+        client_certificate: client.as_ref().map(|it| it.key.clone()),
     };
     let mut configuration =
         configuration(BackendProtocol::Http1, BackendTls::Tls(settings), &[server.address]);
+    for certificate in client {
+        configuration.certificates.insert(certificate.key.clone(), Arc::new(certificate));
+    }
     let bundle = TrustBundle { key: trust.clone(), anchors: vec![Arc::clone(&authority.der)] };
     configuration.trust_bundles.insert(trust, Arc::new(bundle));
     compile(&configuration, None).1
@@ -82,8 +122,31 @@ fn a_certificate_must_be_of_the_authority_and_for_the_name() {
             backend(&server, &ours, "other.example", vec![]),
             backend(&server, &foreign, "localhost", vec![]),
         ] {
-            assert_eq!(get(&pools, &wrong).await.unwrap_err().reason, Reason::UpstreamTls);
+            let error = get(&pools, &wrong).await.unwrap_err();
+            assert_eq!(error.reason, Reason::UpstreamTls);
+            assert!(error.detail.contains("invalid peer certificate"), "{error}");
         }
+    });
+}
+
+/// GEP-3155.
+#[test]
+fn the_gateways_certificate_is_shown_to_backends_that_ask() {
+    on_a_worker(async {
+        let (servers, clients, foreign) = (Authority::new(), Authority::new(), Authority::new());
+        let server = servers.server_for(Some(&clients)).await;
+        let pools = pools(Limits::default());
+        let with = |client| backend_for(&server, &servers, "localhost", vec![], client);
+        assert_eq!(get(&pools, &with(Some(clients.client()))).await.unwrap(), "secret");
+        for refused in [None, Some(foreign.client())] {
+            // With TLS 1.3 the server refuses after the handshake, and so perhaps when the request is out.
+            let reason = get(&pools, &with(refused)).await.unwrap_err().reason;
+            assert!(matches!(reason, Reason::UpstreamTls | Reason::UpstreamReset), "{reason:?}");
+        }
+        // Who does not ask is not told.
+        let indifferent = servers.server().await;
+        let backend = backend_for(&indifferent, &servers, "localhost", vec![], Some(clients.client()));
+        assert_eq!(get(&pools, &backend).await.unwrap(), "secret");
     });
 }
 
