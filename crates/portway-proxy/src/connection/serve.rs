@@ -190,6 +190,7 @@ impl Accepted {
             peer: self.peer,
             server_name: None,
             reason: None,
+            status: None,
             received_bytes: 0,
             sent_bytes: 0,
             total: self.began.elapsed(),

@@ -56,6 +56,8 @@ pub(crate) struct Exchange {
     pub(super) attempts: Cell<u32>,
     pub(super) status: Cell<u16>,
     reason: Cell<Option<Reason>>,
+    /// What exactly went wrong, where more is known than the reason.
+    cause: RefCell<Option<Box<str>>>,
     pub(super) request_bytes: Cell<u64>,
     pub(super) response_bytes: Cell<u64>,
     pub(super) connect: Cell<Duration>,
@@ -95,6 +97,7 @@ impl Exchange {
             attempts: Cell::new(0),
             status: Cell::new(0),
             reason: Cell::new(None),
+            cause: RefCell::default(),
             request_bytes: Cell::new(0),
             response_bytes: Cell::new(0),
             connect: Cell::new(Duration::ZERO),
@@ -181,6 +184,11 @@ impl Exchange {
         }
     }
 
+    /// Notes what exactly went wrong, for the log. The last one stays: it is that of the last attempt.
+    pub(super) fn explain(&self, cause: impl Into<Box<str>>) {
+        self.cause.replace(Some(cause.into()));
+    }
+
     pub(super) fn reason(&self) -> Option<Reason> {
         self.reason.get()
     }
@@ -207,6 +215,7 @@ impl Exchange {
         let entry = gateway.and_then(|it| it.router.rules().get(self.rule.get()?.0 as usize));
         let listener = gateway.and_then(|it| it.router.listeners().get(self.listener.get()?.0 as usize));
         let total = now.saturating_duration_since(self.begun);
+        let cause = self.cause.borrow();
         let head = if self.status.get() == 0 { total } else { self.head.get() };
         self.connection.worker.recorder.request(&RequestRecord {
             start: self.start,
@@ -230,6 +239,8 @@ impl Exchange {
             user_agent: self.user_agent.as_ref().and_then(|value| value.to_str().ok()),
             status: self.status.get(),
             reason: self.reason.get(),
+            // An attempt that failed before another succeeded has no reason.
+            cause: cause.as_deref().filter(|_| self.reason.get().is_some()),
             request_bytes: self.request_bytes.get(),
             response_bytes: self.response_bytes.get(),
             timing: Timing {

@@ -42,6 +42,12 @@ impl Failure {
             Reason::ConnectFailed | Reason::ConnectTimeout => "no connection to the backend could be made",
             Reason::Overload => "too many requests to the backend are under way",
             Reason::Fault(_) => "the backend cannot be served",
+            Reason::UpstreamTls => "TLS with the backend failed",
+            Reason::UpstreamProtocol => "the backend's answer is not HTTP as it should be",
+            Reason::UpstreamReset => "the backend closed the connection before it answered",
+            Reason::BadRequest => "the body is malformed",
+            Reason::StreamIdle => "the body did not move for too long",
+            Reason::ClientGone => "the client went away",
             _ => "the backend did not answer",
         };
         Refusal::new(reason, detail)
@@ -171,6 +177,10 @@ async fn attempt(
         Err(error) => {
             exchange.endpoint.set(error.endpoint.or(exchange.endpoint.get()));
             tracing::debug!(request = exchange.request_id.as_str(), %error, "an attempt failed");
+            // Whoever broke off the body has explained it already.
+            if exchange.reason().is_none() {
+                exchange.explain(error.detail);
+            }
             Err(Failure { reason: error.reason, unsent: error.unsent.is_some() })
         }
     }

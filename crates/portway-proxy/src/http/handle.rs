@@ -62,7 +62,8 @@ async fn decide(exchange: &Rc<Exchange>, mut parts: Parts, body: Incoming) -> Re
         .inspect_err(|_| exchange.distrust_framing())?;
     exchange.grpc.set(head.kinds.has(Kinds::GRPC));
     let upgrade = head.upgrade.and_then(|asked| Upgrade::take(&mut parts, asked));
-    let target = Target::of(&parts.uri).map_err(|_| BAD_PATH)?;
+    let target =
+        Target::of(&parts.uri).map_err(|_| if parts.uri.path() == "*" { NO_PATH } else { BAD_PATH })?;
     let gateway = exchange.gateway().ok_or(NO_LISTENER)?;
     let listener = find_listener(exchange, gateway, &head.authority)?;
     exchange.listener.set(Some(listener));
@@ -169,6 +170,8 @@ fn renew(exchange: &Exchange, rule: &CompiledRule, backend: &Backend, session: S
 const NO_LISTENER: Refusal = Refusal::new(Reason::NoListener, "no listener has this host");
 const NO_ROUTE: Refusal = Refusal::new(Reason::NoRoute, "no route matches");
 const NO_BACKEND: Refusal = Refusal::new(Reason::NoBackend, "the rule has no backend");
+const NO_PATH: Refusal =
+    Refusal::new(Reason::BadPath, "`*` asks about the server as a whole, and routes go by path");
 const BAD_PATH: Refusal = Refusal::new(Reason::BadPath, "the path cannot be normalised safely");
 
 fn find_listener(

@@ -60,6 +60,7 @@ pub(super) fn request_json(
         .field(key!("path"), record.target)
         .field(key!("status"), record.status)
         .field(key!("reason"), record.reason.map(|reason| Plain(reason.as_str())))
+        .field_if(key!("cause"), record.cause)
         .field(key!("attempts"), record.attempts)
         .field(key!("request_bytes"), record.request_bytes)
         .field(key!("response_bytes"), record.response_bytes)
@@ -101,6 +102,7 @@ pub(super) fn connection_json(into: &mut Vec<u8>, time: &str, record: &L4Record)
         .field(key!("protocol"), record.protocol)
         .field(key!("server_name"), record.server_name.as_deref())
         .field(key!("reason"), record.reason.map(Reason::as_str))
+        .field_if(key!("status"), record.status)
         .field(key!("received_bytes"), record.received_bytes)
         .field(key!("sent_bytes"), record.sent_bytes)
         .field(key!("duration_us"), micros(record.total))
@@ -125,7 +127,7 @@ pub(super) fn request_text(into: &mut Vec<u8>, time: &str, record: &RequestRecor
         authority = printable(record.authority),
         path = printable(record.target),
         status = record.status,
-        reason = record.reason.map(|it| format!(" ({})", it.as_str())).unwrap_or_default(),
+        reason = record.reason.map(|it| reason_text(it, record.cause)).unwrap_or_default(),
         total = millis(record.timing.total),
         response = record.response_bytes,
         gateway = record.gateway,
@@ -142,12 +144,13 @@ pub(super) fn connection_text(into: &mut Vec<u8>, time: &str, record: &L4Record)
     let or_dash = |value: Option<&dyn Display>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
     let _ = writeln!(
         into,
-        "{time} {peer} {protocol} {name}{reason} {total} ms, {received} B in, {sent} B out | \
+        "{time} {peer} {protocol} {name}{status}{reason} {total} ms, {received} B in, {sent} B out | \
          {gateway} {listener} > {route} > {backend} {endpoint} | r{revision}",
         peer = record.peer,
         protocol = record.protocol,
         name = record.server_name.as_deref().map_or_else(|| "-".to_owned(), printable),
-        reason = record.reason.map(|it| format!(" ({})", it.as_str())).unwrap_or_default(),
+        status = record.status.map(|it| format!(" {it}")).unwrap_or_default(),
+        reason = record.reason.map(|it| reason_text(it, None)).unwrap_or_default(),
         total = millis(record.total),
         received = record.received_bytes,
         sent = record.sent_bytes,
@@ -158,6 +161,13 @@ pub(super) fn connection_text(into: &mut Vec<u8>, time: &str, record: &L4Record)
         endpoint = or_dash(record.endpoint.as_ref().map(|it| -> &dyn Display { it })),
         revision = record.revision,
     );
+}
+
+fn reason_text(reason: Reason, cause: Option<&str>) -> String {
+    match cause {
+        None => format!(" ({})", reason.as_str()),
+        Some(cause) => format!(" ({}: {})", reason.as_str(), printable(cause)),
+    }
 }
 
 fn millis(duration: Duration) -> String {

@@ -55,6 +55,8 @@ pub struct RequestRecord<'a> {
     pub status: u16,
     /// Why Portway answered by itself or ended the request early.
     pub reason: Option<Reason>,
+    /// What exactly went wrong, where more is known than the reason.
+    pub cause: Option<&'a str>,
     /// Body bytes of the request that were forwarded.
     pub request_bytes: u64,
     /// Body bytes of the response that were forwarded.
@@ -118,6 +120,8 @@ pub struct L4Record {
     pub server_name: Option<Box<str>>,
     /// Why it was refused or ended early.
     pub reason: Option<Reason>,
+    /// Status of the answer that a client got whose request could not be read.
+    pub status: Option<u16>,
     /// Bytes from the client.
     pub received_bytes: u64,
     /// Bytes to the client.

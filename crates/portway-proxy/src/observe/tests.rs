@@ -68,6 +68,7 @@ fn record(request: &Request) -> RequestRecord<'_> {
         request_id: "abc",
         user_agent: None,
         status: 503,
+        cause: None,
         reason: Some(Reason::NoEndpoint),
         request_bytes: 1,
         response_bytes: 20,

@@ -47,12 +47,12 @@ impl UpstreamError {
         } else {
             Reason::UpstreamReset
         };
-        Self::new(reason, detail(error)).at(endpoint)
+        Self::new(reason, in_full(error)).at(endpoint)
     }
 }
 
 /// hyper's messages leave out their cause.
-fn detail(error: &hyper::Error) -> String {
+pub(crate) fn in_full(error: &hyper::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -25,6 +25,7 @@ pub use backends::{Backend, BackendId, Backends};
 pub use body::{RequestBody, UpstreamBody};
 pub use connect::ConnectedStream;
 pub use error::UpstreamError;
+pub(crate) use error::in_full;
 pub use pin::Pin;
 pub use pools::{Encrypted, Pools, Sent, Wanted};
 pub use stream::UpstreamStream;

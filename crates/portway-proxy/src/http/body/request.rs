@@ -10,10 +10,10 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::BodyError;
 use super::idle::IdleTimer;
 use super::replay::Attempt;
 use super::tee::{BodyCopy, Tee};
+use super::{BodyError, is_malformed};
 use crate::http::exchange::Exchange;
 use crate::http::hop_by_hop;
 use crate::reason::Reason;
@@ -111,6 +111,11 @@ impl FromClient {
             Poll::Ready(Some(Err(error))) => {
                 // There is no rest to be read.
                 self.body = None;
+                if is_malformed(&error) {
+                    self.exchange.blame(Reason::BadRequest);
+                    self.exchange.explain(crate::upstream::in_full(&error));
+                    self.exchange.distrust_framing();
+                }
                 return Poll::Ready(Some(Err(error.into())));
             }
             Poll::Ready(frame) => frame,

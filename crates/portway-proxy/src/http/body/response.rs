@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::BodyError;
 use super::idle::IdleTimer;
+use super::{BodyError, is_malformed};
 use crate::http::exchange::Recording;
 use crate::http::hop_by_hop;
 use crate::reason::Reason;
@@ -142,9 +142,12 @@ impl Body for ResponseBody {
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
-                let error: BodyError = Box::new(error);
-                self.give_up(Reason::UpstreamReset);
-                return Poll::Ready(Some(Err(error)));
+                if let Some(recording) = &self.recording {
+                    recording.0.explain(crate::upstream::in_full(&error));
+                }
+                let is_malformed = is_malformed(&error);
+                self.give_up(if is_malformed { Reason::UpstreamProtocol } else { Reason::UpstreamReset });
+                return Poll::Ready(Some(Err(Box::new(error))));
             }
         };
         if ended {

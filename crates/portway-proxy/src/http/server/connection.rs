@@ -184,11 +184,12 @@ impl ClientConnection {
             return;
         };
         tracing::debug!(peer = %self.info.peer, %error, "connection refused");
-        self.record_refusal(reason);
+        // hyper has answered by itself, with a head and nothing else, if it had not begun another answer.
+        self.record_refusal(reason, Some(reason.status()));
     }
 
-    /// Records that the connection was refused before there was a request.
-    pub(super) fn record_refusal(&self, reason: Reason) {
+    /// Records that the connection was refused before there was a request, and the status that went out, if one did.
+    pub(super) fn record_refusal(&self, reason: Reason, status: Option<u16>) {
         self.worker.recorder.connection(&L4Record {
             start: self.start,
             revision: self.worker.snapshot.load().revision,
@@ -201,6 +202,7 @@ impl ClientConnection {
             peer: self.info.peer,
             server_name: self.info.tls.as_ref().and_then(|tls| tls.server_name.as_deref().map(Into::into)),
             reason: Some(reason),
+            status,
             received_bytes: 0,
             sent_bytes: 0,
             total: self.start.elapsed().unwrap_or_default(),

@@ -51,7 +51,7 @@ where
         None => match preface::spoken(&mut io, connection.worker.limits.request_header_timeout).await {
             Some(Spoken::Http1) => false,
             Some(Spoken::Http2) => true,
-            Some(Spoken::Unknown) => return connection.record_refusal(Reason::BadRequest),
+            Some(Spoken::Unknown) => return connection.record_refusal(Reason::BadRequest, None),
             // It closed or kept silent; there is nothing to serve and nothing to say.
             None => return,
         },

@@ -79,6 +79,28 @@ fn a_redirect_is_answered_here() {
 }
 
 #[test]
+fn a_redirect_has_the_status_that_it_names() {
+    on_a_worker(async {
+        for code in [301, 302, 303, 307, 308] {
+            let redirect = Redirect {
+                scheme: None,
+                hostname: Some("new.example".into()),
+                path: Some(PathModifier::ReplaceFullPath("/now".into())),
+                port: Some(8443),
+                status: code,
+            };
+            let edge = Plan::new(vec![rule("/", vec![]).filter(Filter::Redirect(redirect))]).start();
+            // The body that came with it is nobody's.
+            let response = edge.send(&request("POST", "/old?q=1", &[], "body")).await;
+            assert_eq!(status(&response), code);
+            assert_eq!(header(&response, "location"), Some("http://new.example:8443/now?q=1"));
+            let log = edge.finish().await;
+            assert_eq!((&log[0]["status"], &log[0]["reason"]), (&code.into(), &"redirect".into()));
+        }
+    });
+}
+
+#[test]
 fn cors_answers_preflights_and_marks_responses() {
     on_a_worker(async {
         let backend = Backend::named("data").await;

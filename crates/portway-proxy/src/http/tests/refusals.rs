@@ -54,8 +54,24 @@ fn what_hyper_refuses_is_recorded_too() {
         let edge = plain().start();
         let response = edge.send("GET / HTTP/1.1\r\nhost : a\r\n\r\n").await;
         assert_eq!(status(&response), 400);
+        assert_eq!(body(&response), "", "hyper says no more");
         let log = edge.finish().await;
-        assert_eq!(log[0]["reason"], "bad_request");
+        assert_eq!((&log[0]["reason"], &log[0]["status"]), (&"bad_request".into(), &400.into()));
+
+        let edge = plain().limits(|limits| limits.request_header_bytes = 8192).start();
+        let response = edge.send(&get("/", &[&format!("x: {}", "x".repeat(20_000))])).await;
+        assert_eq!(status(&response), 431);
+        let log = edge.finish().await;
+        assert_eq!((&log[0]["reason"], &log[0]["status"]), (&"headers_too_large".into(), &431.into()));
+
+        // What cannot be HTTP gets no answer at all.
+        for garbage in ["GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\0\x01\0\x01\x7c\x03\x03"] {
+            let edge = plain().start();
+            assert_eq!(edge.send(garbage).await, "", "{garbage:?}");
+            let log = edge.finish().await;
+            assert_eq!(log[0]["reason"], "bad_request");
+            assert!(log[0].get("status").is_none(), "{}", log[0]);
+        }
     });
 }
 
@@ -80,26 +96,77 @@ fn rules_and_backends_at_fault() {
 #[test]
 fn backends_that_misbehave() {
     on_a_worker(async {
-        let cases: [(&'static [u8], u16, &str); 4] = [
-            (b"", 502, "upstream_reset"),
-            (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 502, "upstream_protocol"),
+        let cases: [(&'static [u8], u16, &str, &str); 4] = [
+            (b"", 502, "upstream_reset", "the backend closed the connection before it answered"),
+            (
+                b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+                502,
+                "upstream_protocol",
+                "the backend's answer is not HTTP as it should be",
+            ),
             (
                 b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
                 502,
                 "upstream_protocol",
+                "",
             ),
             (
                 b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
                 502,
                 "upstream_protocol",
+                "",
             ),
         ];
-        for (answer, status, reason) in cases {
+        for (answer, code, reason, told) in cases {
             let backend = Backend::answering(answer).await;
             let plan = Plan::new(vec![rule("/", vec![to("web")])]).backend("web", &[&backend]);
-            let refused = refused(plan, &get("/", &[])).await;
-            assert_eq!(refused, (status, reason.to_owned()), "{}", String::from_utf8_lossy(answer));
+            let edge = plan.start();
+            let response = edge.send(&get("/", &[])).await;
+            assert_eq!(status(&response), code, "{}", String::from_utf8_lossy(answer));
+            assert!(body(&response).starts_with(&format!("{reason}: {told}")), "{response}");
+            let log = edge.finish().await;
+            assert_eq!(log[0]["reason"], reason);
+            // The 101 is what the client did not ask for; there is nothing more to be said of it.
+            let is_explained = log[0]["cause"].as_str().is_some_and(|it| !it.is_empty());
+            assert!(is_explained || told.is_empty(), "{}", log[0]);
         }
+    });
+}
+
+#[test]
+fn a_body_that_is_malformed_is_its_clients_fault() {
+    on_a_worker(async {
+        for (body_sent, is_retried) in
+            [("ZZ\r\nabc\r\n0\r\n\r\n", false), ("3\r\nabc\r\nZZ\r\n", false), ("ZZ\r\n", true)]
+        {
+            let backend = Backend::echo().await;
+            let mut all = rule("/", vec![to("web")]);
+            all.request_timeout = is_retried.then_some(Duration::from_secs(20));
+            let edge = Plan::new(vec![all]).backend("web", &[&backend]).start();
+            let head = "POST / HTTP/1.1\r\nhost: web.example\r\ntransfer-encoding: chunked\r\n\r\n";
+            let response = edge.send(&(head.to_owned() + body_sent)).await;
+            assert_eq!(status(&response), 400, "{response}");
+            assert!(body(&response).starts_with("bad_request: the body is malformed\n"), "{response}");
+            assert_eq!(header(&response, "connection"), Some("close"));
+            let log = edge.finish().await;
+            assert_eq!((&log[0]["status"], &log[0]["reason"]), (&400.into(), &"bad_request".into()));
+            assert!(log[0]["cause"].as_str().unwrap().contains("chunk"), "{}", log[0]);
+        }
+    });
+}
+
+/// The head has gone out by then, so that the log alone can tell.
+#[test]
+fn a_body_that_is_malformed_is_its_backends_fault() {
+    on_a_worker(async {
+        let answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ngood\r\nZZ\r\n";
+        let backend = Backend::answering(answer).await;
+        let edge = Plan::new(vec![rule("/", vec![to("web")])]).backend("web", &[&backend]).start();
+        let response = edge.send(&get("/", &[])).await;
+        assert!(!response.ends_with("0\r\n\r\n"), "it is not taken for a whole one: {response}");
+        let log = edge.finish().await;
+        assert_eq!((&log[0]["status"], &log[0]["reason"]), (&200.into(), &"upstream_protocol".into()));
+        assert!(log[0]["cause"].as_str().unwrap().contains("chunk"), "{}", log[0]);
     });
 }
 
