@@ -9,6 +9,7 @@
 
 mod apply;
 mod edge;
+mod misdirected;
 mod peers;
 mod tcp;
 mod tls;
