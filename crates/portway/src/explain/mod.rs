@@ -3,6 +3,7 @@
 mod report;
 mod request;
 mod text;
+mod unserved;
 mod words;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use portway_route::{Candidate, Explanation, Outcome, Router};
 use serde::Serialize;
 
 use super::request::ExplainedRequest;
-use super::words;
+use super::{unserved, words};
 use crate::issue::{Counts, Issue, Origins};
 use crate::kernel_path::{Path, plan};
 use crate::object_name;
@@ -29,6 +29,8 @@ pub(super) struct Report {
     pub(super) ports: Vec<u16>,
     /// Routes that are attached to no listener of some parent.
     pub(super) not_attached: Vec<Issue>,
+    /// Listeners of the port, and routes, that are not served or not wholly.
+    pub(super) not_served: Vec<Reason>,
     /// Of the manifests.
     pub(super) counts: Counts,
 }
@@ -92,7 +94,7 @@ pub(super) struct Place {
 }
 
 /// Why something does not serve the request.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Reason {
     #[serde(flatten)]
     pub(super) place: Place,
@@ -140,6 +142,7 @@ impl Report {
             gateways: on_port.map(|it| GatewayReport::of(it, offline, request)).collect(),
             ports,
             not_attached: not_attached.cloned().collect(),
+            not_served: [unserved::listeners(offline, request.port), unserved::routes(offline)].concat(),
             counts: Counts::of(&offline.issues),
         }
     }

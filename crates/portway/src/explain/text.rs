@@ -29,7 +29,7 @@ pub(super) fn render(report: &Report) -> String {
         let ports: Vec<_> = report.ports.iter().map(ToString::to_string).collect();
         let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
         text.line(format_args!(
-            "\n{BAD}No Gateway listens on port {}{BAD:#}; ports that are served: {ports}.",
+            "\n{BAD}No Gateway serves port {}{BAD:#}; ports that are served: {ports}.",
             request.port
         ));
     }
@@ -45,6 +45,7 @@ pub(super) fn render(report: &Report) -> String {
             text.line(format_args!("    {}", issue.message));
         });
     }
+    push_reasons(&mut text, "", "Not served", &report.not_served);
     if report.counts.errors > 0 {
         text.line(format_args!("\nThe manifests have {}; `portway check` tells of them.", report.counts));
     }
@@ -64,8 +65,8 @@ fn push_gateway(text: &mut Text, report: &GatewayReport) {
     if let Some(winner) = &report.winner {
         push_winner(text, winner);
     }
-    push_reasons(text, "Other rules", &report.losers);
-    push_reasons(text, "Other listeners", &report.other_listeners);
+    push_reasons(text, "  ", "Other rules", &report.losers);
+    push_reasons(text, "  ", "Other listeners", &report.other_listeners);
 }
 
 fn push_winner(text: &mut Text, winner: &WinnerReport) {
@@ -96,14 +97,14 @@ fn push_backend(text: &mut Text, backend: &BackendReport) {
     }
 }
 
-fn push_reasons(text: &mut Text, title: &str, reasons: &[Reason]) {
+fn push_reasons(text: &mut Text, indent: &str, title: &str, reasons: &[Reason]) {
     if reasons.is_empty() {
         return;
     }
-    text.line(format_args!("\n  {TITLE}{title}{TITLE:#}"));
+    text.line(format_args!("\n{indent}{TITLE}{title}{TITLE:#}"));
     text.list(reasons, |text, Reason { place, reason }| {
-        text.line(format_args!("    {}{}", place.name, At(place)));
-        text.line(format_args!("      {reason}"));
+        text.line(format_args!("{indent}  {}{}", place.name, At(place)));
+        text.line(format_args!("{indent}    {reason}"));
     });
 }
 

@@ -47,6 +47,19 @@ fn a_route_that_is_not_attached_is_told() {
 }
 
 #[test]
+fn a_listener_without_its_certificate_is_told() {
+    let request = &["https://store.example.com/"];
+    let (code, text) = explain(&manifest("no-certificate.yaml"), request);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(text);
+    let (_, json) = explain(&manifest("no-certificate.yaml"), &[request[0], "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let names: Vec<_> =
+        report["notServed"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["listener https of Gateway shop/edge", "HTTPRoute shop/wrong"]);
+}
+
+#[test]
 fn what_is_no_request_is_told() {
     for request in [&["ftp://a/"] as &[_], &["http://a/", "-H", "x"], &["GET", "a b", "c"], &["http://a/%2f"]]
     {
