@@ -34,6 +34,9 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
 impl Report {
     fn of(offline: Offline) -> Self {
         let mut problems = offline.issues;
+        if offline.objects == 0 && problems.is_empty() {
+            problems.push(Issue::nothing_in(offline.first_source));
+        }
         for configuration in offline.translation.configurations.into_values() {
             // No socket is opened here.
             let (_, refused) = GatewaySnapshot::build(Arc::new(configuration), Vec::new(), None);

@@ -23,6 +23,9 @@ use crate::{Object, object::ObjectRef};
 pub struct Reading {
     /// The objects that can be used, in the order of the manifests, with what an API server would fill in.
     pub objects: Vec<(Object, Origin)>,
+    /// The objects that have an error and are left out of these, as far as all of their fields fit their types. They are not
+    /// for use, but for telling what else is wrong with them.
+    pub refused: Vec<(Object, Origin)>,
     /// Everything that is wrong or worth a note, in the order of the manifests.
     pub problems: Vec<Problem>,
 }
@@ -47,7 +50,7 @@ impl Reading {
     /// kind does not have: that is an error too (`kubectl apply` refuses it by default), but the object is kept
     /// without it, so that what else is to be said of it can be said at once.
     fn of<'t>(texts: impl IntoIterator<Item = (&'t Source, &'t str)>, problems: Vec<Problem>) -> Self {
-        let mut reading = Self { objects: Vec::new(), problems };
+        let mut reading = Self { problems, ..Self::default() };
         let mut first = BTreeMap::new();
         for (source, text) in texts {
             let mut problems = each_document(source, text, |document| reading.take(document, &mut first));
@@ -78,8 +81,15 @@ impl Reading {
                 .extend(validate(&object, &document).into_iter().filter(|problem| !is_distorted(problem)));
             default::fill_in(&mut object);
             problems.extend(defined_before(&object, &document, first));
-            if left_out.is_empty() && problems.iter().all(is_bearable) {
-                self.objects.push((object, document.origin));
+            if left_out.is_empty() {
+                let is_usable = problems.iter().all(is_bearable);
+                // Of two objects with one name, the second stands for nothing.
+                let is_second = problems.iter().any(|it| it.code == ProblemCode::DuplicateObject);
+                match (is_usable, is_second) {
+                    (true, _) => self.objects.push((object, document.origin)),
+                    (false, false) => self.refused.push((object, document.origin)),
+                    (false, true) => {}
+                }
             }
         }
         self.problems.append(&mut problems);

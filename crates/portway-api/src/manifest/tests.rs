@@ -131,6 +131,14 @@ fn what_is_written_twice_is_told_with_both_lines() {
 }
 
 #[test]
+fn a_file_that_is_no_text_is_told() {
+    for text in ["\0\0\0", "kind: \u{1}\n", "ELF\0 tab\t"] {
+        let problems = problems(text);
+        assert!(problems[0].contains("a control character stands in the text"), "{problems:?}");
+    }
+}
+
+#[test]
 fn tabs_are_named() {
     for text in ["kind: A\nspec:\n\ta: 1\n", "kind: A\nspec:\n  a: 1\n\tb: 2\n"] {
         let problems = problems(text);

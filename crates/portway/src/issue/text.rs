@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
-use portway_api::manifest::{Severity, Source};
+use portway_api::manifest::{ProblemCode, Severity, Source};
 
 use super::{Counts, Issue};
 
@@ -27,7 +27,6 @@ pub(crate) fn render(issues: &[Issue], style: Style<'_>) -> String {
     let mut text = String::new();
     let mut printed = BTreeMap::<(Severity, Option<&Source>, &str), usize>::new();
     let mut severity = None;
-    let mut help = None;
     for issue in issues {
         if severity.is_some_and(|before| before != issue.severity) {
             push_left_out(&mut text, &printed, severity, style);
@@ -37,8 +36,7 @@ pub(crate) fn render(issues: &[Issue], style: Style<'_>) -> String {
         let count = printed.entry(kind_of(issue)).or_default();
         *count += 1;
         if *count <= PRINTED_OF_A_KIND {
-            push_issue(&mut text, issue, help, style);
-            help = issue.help.as_deref();
+            push_issue(&mut text, issue, style);
         }
     }
     push_left_out(&mut text, &printed, severity, style);
@@ -49,11 +47,17 @@ fn kind_of(issue: &Issue) -> (Severity, Option<&Source>, &str) {
     (issue.severity, issue.position.as_ref().map(|position| &position.source), &issue.code)
 }
 
-/// `help_before` is what the reader was told just before, and need not be told again.
-fn push_issue(text: &mut String, issue: &Issue, help_before: Option<&str>, Style { indent }: Style<'_>) {
+/// Where it is written. What could not be read has no lines.
+fn place(issue: &Issue) -> Option<String> {
+    let position = issue.position.as_ref()?;
+    let is_without_lines = issue.code == ProblemCode::Unreadable.as_str();
+    Some(if is_without_lines { position.source.to_string() } else { position.to_string() })
+}
+
+fn push_issue(text: &mut String, issue: &Issue, Style { indent }: Style<'_>) {
     text.push_str(indent);
-    if let Some(position) = &issue.position {
-        push(text, format_args!("{BOLD}{position}{BOLD:#}: "));
+    if let Some(place) = place(issue) {
+        push(text, format_args!("{BOLD}{place}{BOLD:#}: "));
     }
     let color = color(issue.severity);
     push(text, format_args!("{color}{}[{}]{color:#}: ", issue.severity, issue.code));
@@ -61,7 +65,7 @@ fn push_issue(text: &mut String, issue: &Issue, help_before: Option<&str>, Style
         push(text, format_args!("{part}: "));
     }
     push(text, format_args!("{}\n", issue.message.replace('\n', " ")));
-    if let Some(help) = issue.help.as_deref().filter(|help| help_before != Some(help)) {
+    if let Some(help) = &issue.help {
         let help = help.replace('\n', &format!("\n{indent}        "));
         push(text, format_args!("{indent}  {HELP}help{HELP:#}: {help}\n"));
     }
@@ -99,8 +103,8 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 /// One line, as a log has it.
 impl std::fmt::Display for Issue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(position) = &self.position {
-            write!(f, "{position}: ")?;
+        if let Some(place) = place(self) {
+            write!(f, "{place}: ")?;
         }
         write!(f, "[{}] ", self.code)?;
         for part in [&self.object, &self.field].into_iter().flatten() {
@@ -163,6 +167,8 @@ mod tests {
           help: do
                 this
         a.yaml:2:3: warning[invalid-value]: Gateway a/b: spec.x: odd again
+          help: do
+                this
         ");
     }
 

@@ -97,9 +97,14 @@ fn push_listener(text: &mut Text, configuration: &Configuration, listener: &List
     };
     let at: Vec<_> = at.iter().map(ToString::to_string).collect();
     let at = if at.is_empty() { "not open".to_owned() } else { format!("at {}", at.join(", ")) };
-    let (key, port, hostname) = (&listener.key, listener.port, &listener.hostname);
+    let (key, port) = (&listener.key, listener.port);
     let name = name_within(configuration, key);
-    text.line(format_args!("  listener {name}: {protocol} port {port} {at}, hostname {hostname}"));
+    // Where nothing says a hostname, there is none to match.
+    let hostname = match listener.protocol {
+        ListenerProtocol::Tcp | ListenerProtocol::Udp => String::new(),
+        _ => format!(", hostname {}", listener.hostname),
+    };
+    text.line(format_args!("  listener {name}: {protocol} port {port} {at}{hostname}"));
     let routes: Vec<_> = configuration
         .routes
         .values()

@@ -92,6 +92,10 @@ impl Reason {
                 }
                 _ => None,
             },
+            Self::Other(message) if message.starts_with(NOT_BASE64) => Some(
+                "encode it, as `base64 -w0` does; in a Secret, plain text can stand under `stringData` instead"
+                    .to_owned(),
+            ),
             Self::Missing(_) | Self::Range { .. } | Self::Other(_) => None,
         }
     }
@@ -154,10 +158,18 @@ impl From<Reason> for Mismatch {
     }
 }
 
+const NOT_BASE64: &str = "this is not base64";
+
+/// What the `base64` crate says of a text, without saying of which encoding.
+const BASE64_FAULTS: [&str; 5] =
+    ["Invalid symbol", "Invalid byte", "Invalid last symbol", "Invalid input length", "Invalid padding"];
+
 /// What types themselves report. That a value is of a wrong type, the walk mostly finds out before.
 impl de::Error for Mismatch {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Reason::Other(message.to_string()).into()
+        let message = message.to_string();
+        let is_of_base64 = BASE64_FAULTS.iter().any(|fault| message.starts_with(fault));
+        Reason::Other(if is_of_base64 { format!("{NOT_BASE64}: {message}") } else { message }).into()
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {

@@ -106,9 +106,11 @@ fn core_objects_are_checked_as_well() {
     assert!(!read);
     assert_eq!(problems.len(), 1);
     assert!(
-        problems[0].starts_with("x.yaml:3:17: error[invalid-value]: Secret: data[tls.crt]: "),
+        problems[0]
+            .starts_with("x.yaml:3:17: error[invalid-value]: Secret: data[tls.crt]: this is not base64: "),
         "{problems:?}"
     );
+    assert!(problems[0].contains("`base64 -w0`"), "{problems:?}");
     let (service, problems) = decode::<Service>(&document(
         "apiVersion: v1\nkind: Service\nspec: {ports: [{port: 80, targetPort: http}, {port: 81, targetPort: 8080}]}\n",
     ));

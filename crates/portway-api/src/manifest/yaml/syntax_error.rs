@@ -9,15 +9,20 @@ use crate::manifest::{
     split::Chunk,
 };
 
+/// What is said of a tab.
+const TAB: &str = "a tab stands where only spaces may indent";
+
 /// What the parser says (a part of it), in plain words, and what to do.
 ///
 /// A message that is not here is passed on as it is: still true, only less helpful.
 const PLAIN_WORDS: &[(&str, &str, Option<&str>)] = &[
+    // Before those with a part of it: "unprintable" has a "tab".
     (
-        "tab",
-        "a tab stands where only spaces may indent",
-        Some("indent with spaces: YAML allows no tabs there"),
+        "unprintable",
+        "a control character stands in the text",
+        Some("remove it, or escape it in double quotes; a file that is full of them is no text"),
     ),
+    ("tab", TAB, Some("indent with spaces: YAML allows no tabs there")),
     (
         "mapping values are not allowed",
         "a `key: value` pair cannot stand here",
@@ -88,11 +93,6 @@ const PLAIN_WORDS: &[(&str, &str, Option<&str>)] = &[
         "a byte order mark stands within the text",
         Some("remove it: it is an invisible character"),
     ),
-    (
-        "unprintable",
-        "a control character stands in the text",
-        Some("remove it, or escape it in double quotes"),
-    ),
     ("handle wasn't declared", "a tag's prefix is not declared", Some("remove the tag")),
 ];
 
@@ -109,7 +109,7 @@ pub(super) fn fault(error: &ScanError, chunk: Chunk<'_>, place: Place, open: Opt
         None => (format!("this is not valid YAML: {said}"), None),
     };
     let place = match open {
-        _ if said.contains("tab") => first_tab(chunk, place),
+        _ if message == TAB => first_tab(chunk, place),
         // What is open to the end of the document is noticed only behind it.
         Some(open) if is_past_end(chunk, place) && message.contains("is not closed") => open,
         _ if is_past_end(chunk, place) => Place::end_of(chunk.text.trim_end()).below(chunk.lines_above),
