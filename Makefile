@@ -23,13 +23,13 @@ run: ## Build Portway and serve examples/my-app (another directory: DIR=...) on 
 	cargo build --release --bin portway; \
 	exec "$$CARGO_TARGET_DIR/release/portway" run "$(DIR)" --demo-backends --port-offset $(PORT_OFFSET)
 
-check: ## Layout, lints and unit tests: before each commit
+check: ## Layout, lints and unit tests, as any user: before each commit
 	@tools/verify check
 
-test: ## Every test, with what they need installed first: before each push
+test: ## Every test, with what they need installed first: before each push (root)
 	@tools/verify test
 
-test-all: ## The same, and the tests that take minutes, and a short benchmark
+test-all: ## The same, and the tests that take minutes, and a short benchmark (root)
 	@tools/verify test-all
 
 bench: ## Portway beside other proxies, on this machine
