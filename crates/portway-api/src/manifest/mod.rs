@@ -66,6 +66,14 @@ fn each_document(source: &Source, text: &str, mut take: impl FnMut(Document)) ->
         return vec![problem.at(Place::START.within(source)).help("split the file")];
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some((before, _)) = text.split_once('\0') {
+        // To the parser it would be the end.
+        let problem = Problem::error(ProblemCode::Syntax, "a NUL character stands in the text");
+        let place = Place::end_of(before).within(source);
+        return vec![
+            problem.at(place).help("this may be no text at all; if it is one, remove the character"),
+        ];
+    }
     let mut budget = Budget::of_a_source();
     for chunk in split::chunks(text) {
         let (nodes, faults) = read_chunk(source, chunk, &mut budget);

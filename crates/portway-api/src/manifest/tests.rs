@@ -132,10 +132,13 @@ fn what_is_written_twice_is_told_with_both_lines() {
 
 #[test]
 fn a_file_that_is_no_text_is_told() {
-    for text in ["\0\0\0", "kind: \u{1}\n", "ELF\0 tab\t"] {
+    for (text, place) in [("\0\0\0", ":1:1:"), ("ELF\0 tab\t", ":1:4:"), ("kind: A\n \0", ":2:2:")] {
         let problems = problems(text);
-        assert!(problems[0].contains("a control character stands in the text"), "{problems:?}");
+        assert!(problems[0].contains("a NUL character stands in the text"), "{problems:?}");
+        assert!(problems[0].contains(place), "{problems:?}");
     }
+    let problems = problems("kind: \u{1}\n");
+    assert!(problems[0].contains("a control character stands in the text"), "{problems:?}");
 }
 
 #[test]

@@ -7,14 +7,14 @@ use http::request::Parts;
 use hyper::{Request, Response};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::body::{Replay, RequestBody, Until};
+use super::body::{Replay, RequestBody, Until, is_malformed};
 use super::decode::Refusal;
 use super::exchange::Exchange;
 use super::random;
 use super::retry::RetryPolicy;
 use super::rule::CompiledRule;
 use crate::reason::Reason;
-use crate::upstream::{Backend, UpstreamBody, Wanted};
+use crate::upstream::{Backend, UpstreamBody, Wanted, in_full};
 
 /// A response of a backend.
 #[derive(Debug)]
@@ -172,7 +172,16 @@ async fn attempt(
             exchange.endpoint.set(Some(sent.endpoint));
             exchange.connect.set(sent.connect);
             exchange.upstream.set(begun.elapsed().saturating_sub(sent.connect));
-            Ok(sent.response)
+            let mut response = sent.response;
+            match response.body_mut().broken_at_once() {
+                None => Ok(response),
+                Some(error) => {
+                    exchange.explain(in_full(&error));
+                    let is_malformed = is_malformed(&error);
+                    let reason = if is_malformed { Reason::UpstreamProtocol } else { Reason::UpstreamReset };
+                    Err(Failure { reason, unsent: false })
+                }
+            }
         }
         Err(error) => {
             exchange.endpoint.set(error.endpoint.or(exchange.endpoint.get()));

@@ -1,7 +1,7 @@
 //! Bodies on their way to a backend and back.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -16,14 +16,33 @@ pub use crate::http::RequestBody;
 #[derive(Debug)]
 pub struct UpstreamBody {
     incoming: Incoming,
+    /// A frame that was read to see whether there is one.
+    first: Option<Box<Frame<Bytes>>>,
     lease: Option<Lease>,
 }
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { incoming, lease: Some(lease) };
+        let mut body = Self { incoming, first: None, lease: Some(lease) };
         body.release_at_end();
         body
+    }
+
+    /// Whether the body is broken as far as it has come: then nothing of the response need go out to the client. A body of known
+    /// length breaks later if at all.
+    pub(crate) fn broken_at_once(&mut self) -> Option<hyper::Error> {
+        if self.is_end_stream() || self.incoming.size_hint().exact().is_some() {
+            return None;
+        }
+        // Whoever reads on asks to be woken.
+        match Pin::new(&mut *self).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Err(error))) => Some(error),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.first = Some(Box::new(frame));
+                None
+            }
+            Poll::Ready(None) | Poll::Pending => None,
+        }
     }
 
     /// A server that writes this body may not poll past its last frame, so the end is looked for
@@ -45,6 +64,9 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(*first)));
+        }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
@@ -59,10 +81,11 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.first.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        // What of the body was read already had no length that is known.
+        if self.first.is_some() { SizeHint::default() } else { self.incoming.size_hint() }
     }
 }

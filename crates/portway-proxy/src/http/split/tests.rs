@@ -35,6 +35,17 @@ fn the_largest_weights_do_not_overflow() {
     assert!(counts[0].abs_diff(counts[1]) < 20, "{counts:?}");
 }
 
+/// Near the golden ratio lies a step that would leave the first part out for 21 turns.
+#[test]
+fn a_few_turns_are_spread_evenly() {
+    for first in 0..112 {
+        let dealt = deal(&Split::new([11, 5, 11, 29].into_iter(), first), 21, 4);
+        for (count, expected) in dealt.iter().zip([4.1, 1.9, 4.1, 10.9]) {
+            assert!((*count as f64 - expected).abs() < 3.0, "{dealt:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn every_period_is_exact_and_every_stretch_is_close(
