@@ -102,7 +102,7 @@ fn backend_for(
     };
     let mut configuration =
         configuration(BackendProtocol::Http1, BackendTls::Tls(settings), &[server.address]);
-    for certificate in client {
+    if let Some(certificate) = client {
         configuration.certificates.insert(certificate.key.clone(), Arc::new(certificate));
     }
     let bundle = TrustBundle { key: trust.clone(), anchors: vec![Arc::clone(&authority.der)] };
