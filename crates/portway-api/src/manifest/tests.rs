@@ -137,8 +137,6 @@ fn a_file_that_is_no_text_is_told() {
         assert!(problems[0].contains("a NUL character stands in the text"), "{problems:?}");
         assert!(problems[0].contains(place), "{problems:?}");
     }
-    let problems = problems("kind: \u{1}\n");
-    assert!(problems[0].contains("a control character stands in the text"), "{problems:?}");
 }
 
 #[test]
