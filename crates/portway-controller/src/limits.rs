@@ -22,6 +22,8 @@ limits! {
     LEASE_RENEWAL lease_renewal: Duration = Duration::from_millis(1500);
     /// How long one request about the Lease may take.
     LEASE_REQUEST lease_request: Duration = Duration::from_secs(3);
+    /// How long others leave the Lease to the one that led, when the API server has come back.
+    LEASE_YIELD lease_yield: Duration = Duration::from_secs(2);
     /// How long it may take to connect to the API server.
     API_CONNECT api_connect: Duration = Duration::from_secs(5);
     /// How long the API server may take until its answer to a request begins.

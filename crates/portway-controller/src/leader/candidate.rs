@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::claim::{Claim, Move};
 use super::leases::{Leases, WriteError};
-use crate::limits::{LEASE_DURATION, LEASE_RENEWAL, LEASE_REQUEST};
+use crate::limits::{LEASE_DURATION, LEASE_RENEWAL, LEASE_REQUEST, LEASE_YIELD};
 
 /// One candidate.
 pub(super) struct Candidate<L, C> {
@@ -64,6 +64,8 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
         let mut write: Option<Pin<Box<dyn Future<Output = Outcome> + Send + '_>>> = None;
         // Of writes that others were faster than, one is repeated at once; the others at the next tick.
         let mut may_repeat = true;
+        // After an absence of the API server, the one that led comes first: proxies and kube-proxy know its address.
+        let (mut was_away, mut yields_until) = (false, None::<Instant>);
         loop {
             let event = next_event(&mut stop, seen.as_mut(), &mut ticks, &mut write, &claim).await;
             let mut is_due = false;
@@ -78,17 +80,27 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
                 Event::Lapse => {}
                 Event::Done(Outcome::Seen(lease, begun)) => {
                     is_told = false;
+                    if std::mem::take(&mut was_away) {
+                        yields_until = Some(Instant::now() + LEASE_YIELD);
+                    }
                     claim.observe(*lease, begun.into_std());
                     is_due = !claim.is_held(Instant::now().into_std()) && std::mem::take(&mut may_repeat);
                 }
-                Event::Done(Outcome::Failed(error)) => is_told = tell(&name, &error, is_told),
+                Event::Done(Outcome::Failed(error)) => {
+                    (is_told, was_away) = (tell(&name, &error, is_told), true);
+                }
             }
             let now = Instant::now().into_std();
+            let yields = claim.is_of_another() && yields_until.is_some_and(|until| Instant::now() < until);
             if is_due
+                && !yields
                 && write.is_none()
                 && let Some(step) = claim.next(now, clock())
             {
-                write = Some(Box::pin(carry_out(&lease, step)));
+                // Whether the API server is there again is found out without taking anything.
+                let only_looks = was_away && claim.is_of_another();
+                write =
+                    Some(if only_looks { Box::pin(look(&lease)) } else { Box::pin(carry_out(&lease, step)) });
             }
             let is_held = claim.is_held(now);
             leads.send_if_modified(|leads| std::mem::replace(leads, is_held) != is_held);
@@ -145,6 +157,10 @@ async fn carry_out(lease: &impl Leases, step: Move) -> Outcome {
         Ok(Err(error)) => return Outcome::Failed(error),
         Err(_) => return Outcome::Failed(no_answer()),
     }
+    look(lease).await
+}
+
+async fn look(lease: &impl Leases) -> Outcome {
     let begun = Instant::now();
     match timeout(LEASE_REQUEST, lease.read()).await {
         Ok(Ok(lease)) => Outcome::Seen(Box::new(lease), begun),

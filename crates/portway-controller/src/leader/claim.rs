@@ -114,6 +114,13 @@ impl Claim {
         is_free || now >= seen.since + holds_for
     }
 
+    /// Whether another candidate has the Lease, be it over or not.
+    pub(super) fn is_of_another(&self) -> bool {
+        let lease = self.seen.as_ref().and_then(|it| it.lease.as_ref());
+        let holder = lease.and_then(|it| it.spec.as_ref()?.holder_identity.as_deref()).unwrap_or_default();
+        !holder.is_empty() && holder != self.identity
+    }
+
     fn is_ours(&self, lease: &Lease) -> bool {
         lease.spec.as_ref().and_then(|it| it.holder_identity.as_deref()) == Some(&self.identity)
     }

@@ -219,6 +219,28 @@ async fn after_an_absence_of_the_api_server_somebody_leads_soon() {
     }
 }
 
+/// Proxies find it where it was: kube-proxy takes half a minute after an absence until it sees another address.
+#[tokio::test(start_paused = true)]
+async fn after_an_absence_the_same_leads_if_it_is_there_and_another_if_not() {
+    for absence in [6, 24, 120] {
+        let server = Server::new(true);
+        let mut replicas = two(&server, 0).await;
+        let before = leader(&replicas);
+        server.set(Mode::Gone);
+        follow(&replicas, Duration::from_secs(absence)).await;
+        server.set(Mode::Up);
+        follow(&replicas, Duration::from_secs(20)).await;
+        assert_eq!(leader(&replicas), before);
+
+        server.set(Mode::Gone);
+        follow(&replicas, Duration::from_secs(absence)).await;
+        replicas[before].kill().await;
+        server.set(Mode::Up);
+        let first = follow(&replicas, Duration::from_secs(20)).await;
+        assert!(first.is_some_and(|it| it <= SOON), "{first:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_cannot_renew_leads_no_more_when_its_time_is_over_though_a_request_is_under_way() {
     for mode in [Mode::Gone, Mode::Hangs, Mode::Mute] {
