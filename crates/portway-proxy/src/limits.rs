@@ -32,6 +32,13 @@ pub struct Limits {
     pub http2_stream_window: u32,
     /// Initial flow-control window of an HTTP/2 connection, in bytes.
     pub http2_connection_window: u32,
+    /// Resets of streams that a client may have caused and not yet been answered for (CVE-2023-44487); with more, the
+    /// connection ends.
+    pub http2_pending_resets: usize,
+    /// Streams of one connection that a client may make us reset by breaking the protocol (CVE-2025-8671); the same.
+    pub http2_local_resets: usize,
+    /// Bytes that wait to be sent on an HTTP/2 stream at most.
+    pub http2_send_buffer_bytes: usize,
     /// Downstream connections of one worker at most; more are closed as soon as they are accepted.
     pub downstream_connections: usize,
     /// Connections that wait in the kernel to be accepted, for each socket; `net.core.somaxconn` caps it.
@@ -136,6 +143,9 @@ impl Default for Limits {
             http2_max_concurrent_streams: 100,
             http2_stream_window: 64 * 1024,
             http2_connection_window: 1024 * 1024,
+            http2_pending_resets: 20,
+            http2_local_resets: 100,
+            http2_send_buffer_bytes: 64 * 1024,
             downstream_connections: 50_000,
             accept_backlog: 4096,
             accept_batch: 64,

@@ -83,6 +83,33 @@ fn a_taken_admin_address_names_the_option() {
     assert!(told.contains(&admin) && told.contains("--admin"), "{told}");
 }
 
+/// What has no hostname is not said to have one.
+#[test]
+fn listeners_are_told_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.yaml");
+    let text = "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: portway}
+spec: {controllerName: portway.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: infra}
+spec:
+  gatewayClassName: portway
+  listeners:
+  - {name: web, port: 80, protocol: HTTP}
+  - {name: names, port: 53, protocol: UDP}
+";
+    std::fs::write(&path, text).unwrap();
+    let portway = Portway::run([path.to_str().unwrap()]);
+    let told = eventually("the summary", || Some(portway.stderr()).filter(|it| it.contains("Watch it")));
+    let line = |name: &str| told.lines().find(|line| line.contains(&format!("listener {name}: "))).unwrap();
+    assert!(line("web").contains("HTTP port 80 at") && line("web").ends_with(", hostname *"), "{told}");
+    assert!(line("names").contains("UDP port 53 at") && !line("names").contains("hostname"), "{told}");
+}
+
 /// Status and reason of each condition of a listener.
 fn listener(
     document: &serde_json::Value,

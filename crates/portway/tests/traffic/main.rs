@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod backends;
 mod changes;
 mod early_answers;
 mod external_auth;

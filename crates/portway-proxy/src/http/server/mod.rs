@@ -26,15 +26,6 @@ use crate::limits::Limits;
 use crate::reason::Reason;
 use crate::worker::Worker;
 
-/// Resets of streams that a client may have caused and not yet been answered for (CVE-2023-44487).
-const HTTP2_PENDING_RESETS: usize = 20;
-
-/// Streams of one connection that a client may make us reset by breaking the protocol (CVE-2025-8671).
-const HTTP2_LOCAL_RESETS: usize = 100;
-
-/// Bytes that wait to be sent on a stream at most.
-const HTTP2_SEND_BUFFER: usize = 64 * 1024;
-
 /// hyper accepts no smaller buffer.
 const LEAST_BUFFER: usize = 8192;
 
@@ -101,9 +92,9 @@ fn http2_builder(limits: &Limits) -> http2::Builder<LocalExecutor> {
         .initial_stream_window_size(limits.http2_stream_window)
         .initial_connection_window_size(limits.http2_connection_window)
         .max_header_list_size(u32::try_from(limits.request_header_bytes).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
-        .max_local_error_reset_streams(HTTP2_LOCAL_RESETS)
-        .max_send_buf_size(HTTP2_SEND_BUFFER)
+        .max_pending_accept_reset_streams(limits.http2_pending_resets)
+        .max_local_error_reset_streams(limits.http2_local_resets)
+        .max_send_buf_size(limits.http2_send_buffer_bytes)
         .enable_connect_protocol()
         .keep_alive_interval(limits.downstream_idle_timeout)
         .keep_alive_timeout(limits.request_header_timeout);
