@@ -8,6 +8,7 @@ use portway_shared_map::SharedMap;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Backend, Endpoints};
+use crate::exposure::Exposure;
 use crate::key::{BackendKey, CertificateKey, EndpointsKey, ListenerKey, NamespacedName, RouteKey, TrustKey};
 use crate::listener::Listener;
 use crate::route::Route;
@@ -50,6 +51,9 @@ pub struct Configuration {
     /// Trust anchors that listeners and backends name.
     #[serde(serialize_with = "values")]
     pub trust_bundles: SharedMap<TrustKey, Arc<TrustBundle>>,
+    /// Where listeners are found. Only node agents get any.
+    #[serde(serialize_with = "values", skip_serializing_if = "SharedMap::is_empty")]
+    pub exposures: SharedMap<ListenerKey, Arc<Exposure>>,
 }
 
 /// Settings for a Gateway as a whole.
@@ -72,6 +76,7 @@ impl Configuration {
             endpoints: SharedMap::new(),
             certificates: SharedMap::new(),
             trust_bundles: SharedMap::new(),
+            exposures: SharedMap::new(),
         }
     }
 

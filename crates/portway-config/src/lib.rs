@@ -10,6 +10,7 @@
 
 pub mod backend;
 pub mod configuration;
+pub mod exposure;
 pub mod filter;
 pub mod hostname;
 pub mod key;
@@ -22,6 +23,7 @@ pub mod wire;
 
 pub use backend::{Backend, Endpoint, EndpointAddress, Endpoints};
 pub use configuration::{Configuration, Revision};
+pub use exposure::Exposure;
 pub use hostname::HostnamePattern;
 pub use key::{
     BackendKey, EndpointsKey, ListenerKey, ListenerParent, NamespacedName, RouteKey, RouteKind, Transport,

@@ -24,6 +24,8 @@ pub struct ControllerOptions {
     pub trusted_hops: u8,
     /// The Service by which proxies reach the controller that leads.
     pub service: String,
+    /// The ServiceAccount of the node agents in the controller's namespace; absent: there are none.
+    pub agent_service_account: Option<String>,
 }
 
 /// The Lease that the controllers contend for.

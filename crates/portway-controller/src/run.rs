@@ -23,7 +23,7 @@ use crate::reconcile::provisioning::{self, NodesOnDemand, Provisioner};
 use crate::reconcile::statuses::StatusKeeper;
 use crate::reconcile::translation::Translator;
 use crate::status::{RoutePlan, StatusWriter};
-use crate::stream::{Authority, AuthorityError, StreamServer, first_revision};
+use crate::stream::{Authority, AuthorityError, StreamServer, first_revision, tell_agents};
 use crate::watch::{Installed, Store, Watches, nodes};
 
 /// Pause before something that the API server refused is tried again at start.
@@ -158,6 +158,7 @@ impl Parts {
         let translator = Translator {
             store: Arc::clone(&store),
             publisher: publisher.clone(),
+            tells_agents: options.agent_service_account.is_some(),
             options: provisioning::translate_options(
                 controllers,
                 options.trusted_hops,
@@ -171,13 +172,12 @@ impl Parts {
             metrics,
         };
         tasks.spawn(translator.run());
-        let stream = StreamServer {
-            client,
-            options,
-            authority,
-            publisher,
-            gateway_of: provisioning::gateway_of(follow.clone()),
-        };
+        let gateway_of = provisioning::gateway_of(follow.clone(), &options);
+        if options.agent_service_account.is_some() {
+            let certificate = authority.certificate.clone();
+            tasks.spawn(tell_agents(client.clone(), options.namespace.clone(), certificate));
+        }
+        let stream = StreamServer { client, options, authority, publisher, gateway_of };
         let stream_leads = leads.clone();
         tasks.spawn(async move {
             if let Err(error) = stream.run(stream_leads).await {

@@ -1,6 +1,7 @@
 //! The command `portway`.
 
 mod admin;
+mod agent_mode;
 mod check;
 mod cli;
 mod controller_mode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Proxy(args) => {
             proxy_mode::run(args).map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS)
         }
+        Command::Agent(args) => agent_mode::run(args),
         Command::Controller(args) => controller_mode::run(args)
             .map_or_else(|error| failure("cannot start", error), |()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args),

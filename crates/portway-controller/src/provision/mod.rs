@@ -31,7 +31,7 @@ pub use self::port::{ServedPort, served_ports};
 pub use self::settings::{ProvisionSettings, TOKEN_AUDIENCE};
 
 /// The entry of the ConfigMap that holds the controller's authority.
-const CA_FILE: &str = "ca.crt";
+pub(crate) const CA_FILE: &str = "ca.crt";
 
 /// The Service of a Gateway, where it is there.
 pub fn service_of(snapshot: &Snapshot, gateway: &ObjectKey) -> Option<ObjectKey> {

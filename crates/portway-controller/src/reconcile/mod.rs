@@ -3,10 +3,12 @@
 //! | part | follows | does |
 //! | --- | --- | --- |
 //! | [`translation`] | the objects | translates, publishes to the proxies; endpoints by a short path |
+//! | [`agents`] | what is translated | puts together what node agents are told |
 //! | [`statuses`] | what is published, what the proxies say | writes statuses |
 //! | [`provisioning`] | what is published | brings up and down what serves a Gateway |
 //! | [`events`] | what is found | tells it where `kubectl describe` shows it |
 
+pub(crate) mod agents;
 pub(crate) mod data_plane;
 pub(crate) mod events;
 pub(crate) mod provisioning;

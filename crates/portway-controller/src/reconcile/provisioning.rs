@@ -15,6 +15,7 @@ use portway_xds::server::GatewayOf;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::agents;
 use super::data_plane::key;
 use super::translation::{Decisions, Published};
 use crate::address::{self, Known, Nodes, RefusedClusterIp, RefusedClusterIps};
@@ -255,8 +256,18 @@ pub(crate) fn translate_options(
 }
 
 /// Whose proxies an identity belongs to: the ServiceAccount of a Gateway's proxies has the name of all that serves it.
-pub(crate) fn gateway_of(published: watch::Receiver<Option<Arc<Published>>>) -> GatewayOf {
+/// The node agents have one of their own.
+pub(crate) fn gateway_of(
+    published: watch::Receiver<Option<Arc<Published>>>,
+    options: &Arc<ControllerOptions>,
+) -> GatewayOf {
+    let options = Arc::clone(options);
     Arc::new(move |identity: &Identity| {
+        let is_agent = options.agent_service_account.as_deref() == Some(&*identity.service_account)
+            && *options.namespace == *identity.namespace;
+        if is_agent {
+            return Some(agents::name());
+        }
         let published = published.borrow().clone()?;
         let mut gateways =
             published.configurations.keys().filter(|name| name.namespace == identity.namespace);

@@ -17,6 +17,7 @@ use crate::address::Decision;
 use crate::limits::BURST;
 use crate::metrics::Metrics;
 use crate::provision::naming;
+use crate::reconcile::agents;
 use crate::watch::{Dirt, Store};
 
 /// What is published, and what it was made from.
@@ -37,6 +38,8 @@ pub(crate) struct Published {
 pub(crate) struct Translator<O> {
     pub(crate) store: Arc<Store>,
     pub(crate) publisher: Publisher,
+    /// Whether there are node agents.
+    pub(crate) tells_agents: bool,
     /// Makes the options of a translation of these objects at this moment, and with them the decisions on addresses.
     pub(crate) options: O,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
@@ -139,13 +142,34 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             }
             configurations.insert(configuration.gateway.clone(), Arc::new(configuration));
         }
-        let revisions = self.publisher.publish(&configurations);
+        let revisions = self.publish_all(&configurations, &decisions);
         let before = self.published.borrow().as_ref().map(|it| (it.revisions.clone(), it.since));
         // What is the same as before has been waited for already.
         let since =
             before.filter(|(before, _)| *before == revisions).map_or_else(Instant::now, |(_, since)| since);
         let published = Published { translation, configurations, decisions, snapshot, revisions, since };
         self.published.send_replace(Some(Arc::new(published)));
+    }
+
+    /// Publishes to the proxies of each Gateway, and to node agents where there are any. Returns the revision of each
+    /// Gateway.
+    fn publish_all(
+        &self,
+        configurations: &BTreeMap<NamespacedName, Arc<Configuration>>,
+        decisions: &Decisions,
+    ) -> BTreeMap<NamespacedName, Revision> {
+        if !self.tells_agents {
+            return self.publisher.publish(configurations);
+        }
+        let addresses = |gateway: &NamespacedName| {
+            let decision = decisions.get(&ObjectKey::new(&*gateway.namespace, &*gateway.name));
+            decision.and_then(|it| it.service.ingress.clone()).unwrap_or_default()
+        };
+        let mut all = configurations.clone();
+        all.insert(agents::name(), Arc::new(agents::configuration(configurations, addresses)));
+        let mut revisions = self.publisher.publish(&all);
+        revisions.remove(&agents::name());
+        revisions
     }
 
     /// The short path.

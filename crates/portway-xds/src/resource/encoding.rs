@@ -87,6 +87,7 @@ impl ResourceKey {
             Self::Backend(key) => serde_json::to_string(key),
             Self::Listener(key) => serde_json::to_string(key),
             Self::Route(key) => serde_json::to_string(key),
+            Self::Exposure(key) => serde_json::to_string(key),
         };
         // Keys are made of structs, enums and strings, which JSON always has a form for.
         json.unwrap_or_default()
@@ -107,6 +108,7 @@ impl ResourceKey {
             ResourceType::Backend => Self::Backend(strict(name)?),
             ResourceType::Listener => Self::Listener(strict(name)?),
             ResourceType::Route => Self::Route(strict(name)?),
+            ResourceType::Exposure => Self::Exposure(strict(name)?),
         })
     }
 }
@@ -148,6 +150,7 @@ impl Resource {
             ResourceType::Backend => Self::Backend(Arc::new(strict(json)?)),
             ResourceType::Listener => Self::Listener(Arc::new(strict(json)?)),
             ResourceType::Route => Self::Route(Arc::new(strict(json)?)),
+            ResourceType::Exposure => Self::Exposure(Arc::new(strict(json)?)),
         })
     }
 
@@ -163,6 +166,7 @@ impl Resource {
             Self::Backend(it) => serde_json::to_writer(to, it),
             Self::Listener(it) => serde_json::to_writer(to, it),
             Self::Route(it) => serde_json::to_writer(to, it),
+            Self::Exposure(it) => serde_json::to_writer(to, it),
         };
         // Memory and hashes take all that is written, and configurations have no map with structured keys,
         // the one thing that JSON has no form for.

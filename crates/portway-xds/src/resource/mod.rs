@@ -11,8 +11,8 @@ use portway_config::configuration::Settings;
 use portway_config::key::{CertificateKey, TrustKey};
 use portway_config::tls::{Certificate, TrustBundle};
 use portway_config::{
-    Backend, BackendKey, Configuration, Endpoints, EndpointsKey, Listener, ListenerKey, NamespacedName,
-    Route, RouteKey,
+    Backend, BackendKey, Configuration, Endpoints, EndpointsKey, Exposure, Listener, ListenerKey,
+    NamespacedName, Route, RouteKey,
 };
 use portway_shared_map::SharedMap;
 
@@ -31,11 +31,12 @@ pub enum ResourceType {
     Backend,
     Listener,
     Route,
+    Exposure,
 }
 
 impl ResourceType {
     /// Every type.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Settings,
         Self::TrustBundle,
         Self::Certificate,
@@ -43,6 +44,7 @@ impl ResourceType {
         Self::Backend,
         Self::Listener,
         Self::Route,
+        Self::Exposure,
     ];
 
     /// The URL. It holds the version of the encoding: a change that older receivers would misread is a new type.
@@ -55,6 +57,7 @@ impl ResourceType {
             Self::Backend => "type.googleapis.com/portway.config.v1.Backend",
             Self::Listener => "type.googleapis.com/portway.config.v1.Listener",
             Self::Route => "type.googleapis.com/portway.config.v1.Route",
+            Self::Exposure => "type.googleapis.com/portway.config.v1.Exposure",
         }
     }
 
@@ -76,6 +79,8 @@ pub enum ResourceKey {
     Backend(BackendKey),
     Listener(ListenerKey),
     Route(RouteKey),
+    /// Of the listener.
+    Exposure(ListenerKey),
 }
 
 impl ResourceKey {
@@ -89,6 +94,7 @@ impl ResourceKey {
             Self::Backend(_) => ResourceType::Backend,
             Self::Listener(_) => ResourceType::Listener,
             Self::Route(_) => ResourceType::Route,
+            Self::Exposure(_) => ResourceType::Exposure,
         }
     }
 }
@@ -105,6 +111,7 @@ impl fmt::Display for ResourceKey {
             Self::Backend(key) => write!(f, "backend {key}"),
             Self::Listener(key) => write!(f, "listener {key}"),
             Self::Route(key) => key.fmt(f),
+            Self::Exposure(key) => write!(f, "where listener {key} is found"),
         }
     }
 }
@@ -121,6 +128,7 @@ pub enum Resource {
     Backend(Arc<Backend>),
     Listener(Arc<Listener>),
     Route(Arc<Route>),
+    Exposure(Arc<Exposure>),
 }
 
 impl Resource {
@@ -134,6 +142,7 @@ impl Resource {
             Self::Backend(it) => ResourceKey::Backend(it.key.clone()),
             Self::Listener(it) => ResourceKey::Listener(it.key.clone()),
             Self::Route(it) => ResourceKey::Route(it.key.clone()),
+            Self::Exposure(it) => ResourceKey::Exposure(it.listener.clone()),
         }
     }
 }
@@ -152,6 +161,7 @@ impl PartialEq for Resource {
             (Self::Backend(a), Self::Backend(b)) => same(a, b),
             (Self::Listener(a), Self::Listener(b)) => same(a, b),
             (Self::Route(a), Self::Route(b)) => same(a, b),
+            (Self::Exposure(a), Self::Exposure(b)) => same(a, b),
             _ => false,
         }
     }
@@ -168,6 +178,7 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         endpoints,
         certificates,
         trust_bundles,
+        exposures,
     } = configuration;
     std::iter::once(Resource::Settings(gateway.clone(), settings.clone()))
         .chain(trust_bundles.values().cloned().map(Resource::TrustBundle))
@@ -176,6 +187,7 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         .chain(backends.values().cloned().map(Resource::Backend))
         .chain(listeners.values().cloned().map(Resource::Listener))
         .chain(routes.values().cloned().map(Resource::Route))
+        .chain(exposures.values().cloned().map(Resource::Exposure))
 }
 
 /// That a resource is there, is another one, or is gone.
@@ -214,6 +226,7 @@ pub(crate) fn changes(before: &Configuration, after: &Configuration) -> Vec<Chan
     add((&before.backends, &after.backends), Resource::Backend, ResourceKey::Backend, &mut all);
     add((&before.listeners, &after.listeners), Resource::Listener, ResourceKey::Listener, &mut all);
     add((&before.routes, &after.routes), Resource::Route, ResourceKey::Route, &mut all);
+    add((&before.exposures, &after.exposures), Resource::Exposure, ResourceKey::Exposure, &mut all);
     all
 }
 
@@ -243,6 +256,7 @@ pub(crate) fn put(configuration: &mut Configuration, resource: Resource) {
         Resource::Backend(it) => put(&mut configuration.backends, it.key.clone(), it),
         Resource::Listener(it) => put(&mut configuration.listeners, it.key.clone(), it),
         Resource::Route(it) => put(&mut configuration.routes, it.key.clone(), it),
+        Resource::Exposure(it) => put(&mut configuration.exposures, it.listener.clone(), it),
     }
 }
 
@@ -259,5 +273,6 @@ pub(crate) fn remove(configuration: &mut Configuration, key: &ResourceKey) {
         ResourceKey::Backend(key) => drop(configuration.backends.remove(key)),
         ResourceKey::Listener(key) => drop(configuration.listeners.remove(key)),
         ResourceKey::Route(key) => drop(configuration.routes.remove(key)),
+        ResourceKey::Exposure(key) => drop(configuration.exposures.remove(key)),
     }
 }

@@ -193,6 +193,11 @@ fn route() -> impl Strategy<Value = Route> {
     )
 }
 
+fn exposure() -> impl Strategy<Value = Exposure> {
+    (listener_key(), name(), vec(any::<std::net::IpAddr>(), 0..3))
+        .prop_map(|(listener, gateway, addresses)| Exposure { listener, gateway, addresses })
+}
+
 fn resource() -> impl Strategy<Value = Resource> {
     prop_oneof![
         (name(), any::<u8>())
@@ -204,6 +209,7 @@ fn resource() -> impl Strategy<Value = Resource> {
         backend().prop_map(|it| Resource::Backend(Arc::new(it))),
         listener().prop_map(|it| Resource::Listener(Arc::new(it))),
         route().prop_map(|it| Resource::Route(Arc::new(it))),
+        exposure().prop_map(|it| Resource::Exposure(Arc::new(it))),
     ]
 }
 
@@ -228,7 +234,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_received_brings_the_receiver_down(bytes in vec(any::<u8>(), 0..64), kind in 0..7_usize) {
+    fn nothing_that_is_received_brings_the_receiver_down(bytes in vec(any::<u8>(), 0..64), kind in 0..ResourceType::ALL.len()) {
         let kind = ResourceType::ALL[kind];
         let _ = Resource::decode(kind, bytes.clone().into());
         let payload = crate::message::Payload { json: bytes.clone().into() };

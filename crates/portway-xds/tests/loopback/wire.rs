@@ -173,7 +173,7 @@ async fn what_a_newer_proxy_says_is_passed_over_and_its_stream_goes_on() {
     stack.until_reached("pod-1", Revision(1000)).await;
     assert_eq!(stack.proxy("pod-1").refused.len(), 0);
     let nacks = ResourceType::ALL.map(|kind| stack.publisher.traffic().of(kind).nacks);
-    assert_eq!(nacks, [0; 7], "of a type that nobody knows here");
+    assert_eq!(nacks, [0; ResourceType::ALL.len()], "of a type that nobody knows here");
 
     stack.publisher.publish_endpoints(&Arc::new(endpoints(&["10.0.0.2:8080"])));
     assert_eq!(names(&proxy.group().await).len(), 1);

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use portway_proxy::observe::Observer;
 
-use crate::kernel_path::{KernelPath, ListenerPath};
+use crate::kernel_path::{KernelPath, KernelReport, ListenerPath};
 use crate::standalone::Published;
 
 /// What the admin server tells of. Written by the one who serves, read by whoever asks.
@@ -41,6 +41,11 @@ impl AdminState {
     /// The way of each TCP and UDP listener.
     pub(super) fn paths(&self) -> Vec<ListenerPath> {
         self.kernel_path.as_ref().map(KernelPath::paths).unwrap_or_default()
+    }
+
+    /// What stands in the kernel.
+    pub(super) fn kernel(&self) -> Option<KernelReport> {
+        self.kernel_path.as_ref()?.report()
     }
 
     /// What is served.

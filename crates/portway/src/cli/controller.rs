@@ -31,6 +31,10 @@ pub(crate) struct ControllerArgs {
     #[arg(long, value_name = "NAME", default_value = "portway-controller")]
     pub(crate) service: String,
 
+    /// ServiceAccount of the node agents, in this controller's namespace; without it there are none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent_service_account: Option<String>,
+
     /// Controller name that GatewayClasses ask for; may be repeated
     ///
     /// Another implementation's name takes its GatewayClasses over as they are; that implementation must not run then.

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how it is explained.
 
+mod agent;
 mod controller;
 mod explain;
 mod proxy;
@@ -12,6 +13,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+pub(crate) use self::agent::{AgentArgs, AgentCommand, AgentServeArgs};
 pub(crate) use self::controller::ControllerArgs;
 pub(crate) use self::explain::{AskedRequest, ExplainArgs};
 pub(crate) use self::proxy::ProxyArgs;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Control a cluster: watch its objects, write statuses, run proxies for its Gateways
     Controller(ControllerArgs),
+    /// Serve TCPRoutes and UDPRoutes on a node of a cluster by eBPF, or ask the agent that does
+    Agent(AgentArgs),
     /// Find every problem in manifests, with file, line and field
     Check(CheckArgs),
     /// Tell who would serve a request, and why nobody else

@@ -66,5 +66,6 @@ fn options(args: ControllerArgs) -> ControllerOptions {
         image_pull_policy: args.image_pull_policy,
         trusted_hops: args.trusted_hops,
         service: args.service,
+        agent_service_account: args.agent_service_account,
     }
 }

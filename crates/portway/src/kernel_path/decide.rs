@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use portway_config::{Listener, ListenerProtocol};
+use portway_config::{Configuration, Listener, ListenerProtocol, NamespacedName};
 use portway_ebpf::Limits;
 use portway_ebpf::metrics::ListenerLabels;
+use portway_ebpf::netlink::Route;
 use portway_ebpf::service::{Backend, Endpoint, Reach, Service, ServiceAddress, Services, Transport};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot, Transport as Socket};
+use portway_route::Router;
 
 use super::machine::{Machine, PacketFilters};
 use super::network::Network;
@@ -31,8 +33,33 @@ pub(super) struct Terms {
     pub(super) limits: Limits,
     /// Whether packets may go past the rules of nftables and iptables.
     pub(super) past_packet_filters: bool,
-    /// Networks whose replies to clients come through this machine of themselves.
-    pub(super) routed_back: Vec<Network>,
+    /// Whose replies to clients come through this machine of themselves.
+    pub(super) routed_back: RoutedBack,
+}
+
+/// Endpoints whose replies to clients come through this machine of themselves.
+#[derive(Clone, Debug)]
+pub(super) enum RoutedBack {
+    /// Those in these networks.
+    Networks(Vec<Network>),
+    /// Pods of this node: neighbours on an interface other than the one that leads out.
+    Pods {
+        /// The node's own address, which that interface has.
+        node: IpAddr,
+    },
+}
+
+impl RoutedBack {
+    fn includes(&self, endpoint: IpAddr, route: &Route, machine: &Machine) -> bool {
+        match self {
+            Self::Networks(networks) => networks.iter().any(|it| it.contains(endpoint)),
+            Self::Pods { node } => {
+                let leads_out =
+                    machine.interfaces.get(&route.interface).is_none_or(|it| it.addresses.contains(node));
+                route.is_neighbour && !leads_out
+            }
+        }
+    }
 }
 
 impl Decision {
@@ -76,28 +103,59 @@ impl Decision {
             };
             for address in machine.reached_by(binding.address.ip()) {
                 let address = SocketAddr::new(address, binding.address.port());
-                let reason = match service(&backends, address.ip(), machine, terms) {
-                    Ok((service, reason)) => {
-                        self.serve(gateway, listener, binding.transport, address, service, machine);
-                        reason
-                    }
-                    Err(reason) => reason,
-                };
-                self.tell(listener, binding.transport, address, &reason);
+                let whose = Whose { gateway: &gateway.configuration.gateway, listener };
+                self.add_address(whose, &backends, address, machine, terms);
             }
         }
     }
 
-    fn serve(
+    /// Adds the listeners of a node, at the addresses of their Gateways, which are no machine's own.
+    pub(super) fn add_exposed(
         &mut self,
-        gateway: &GatewaySnapshot,
-        listener: &Listener,
-        transport: Socket,
-        address: SocketAddr,
-        service: Service,
+        configuration: &Configuration,
+        router: &Router,
         machine: &Machine,
+        terms: &Terms,
     ) {
-        let transport = match transport {
+        for exposure in configuration.exposures.values() {
+            let Some(listener) = configuration.listeners.get(&exposure.listener) else {
+                continue;
+            };
+            let backends = plan(configuration, router, listener);
+            for address in &exposure.addresses {
+                let address = SocketAddr::new(*address, listener.port);
+                match &backends {
+                    Ok(backends) => {
+                        let whose = Whose { gateway: &exposure.gateway, listener };
+                        self.add_address(whose, backends, address, machine, terms);
+                    }
+                    Err(reason) => self.tell(listener, socket(listener), address, reason),
+                }
+            }
+        }
+    }
+
+    /// Adds one address of a listener that the kernel could serve, as far as configuration goes.
+    fn add_address(
+        &mut self,
+        whose: Whose<'_>,
+        backends: &[PlannedBackend],
+        address: SocketAddr,
+        machine: &Machine,
+        terms: &Terms,
+    ) {
+        let reason = match service(backends, address.ip(), machine, terms) {
+            Ok((service, reason)) => {
+                self.serve(whose, address, service, machine);
+                reason
+            }
+            Err(reason) => reason,
+        };
+        self.tell(whose.listener, socket(whose.listener), address, &reason);
+    }
+
+    fn serve(&mut self, whose: Whose<'_>, address: SocketAddr, service: Service, machine: &Machine) {
+        let transport = match socket(whose.listener) {
             Socket::Tcp => Transport::Tcp,
             Socket::Udp => Transport::Udp,
         };
@@ -109,8 +167,8 @@ impl Decision {
         self.interfaces
             .extend(elsewhere.filter_map(|it| machine.routes.get(&it.address.ip())).map(|it| it.interface));
         let at = ServiceAddress { transport, address };
-        let gateway = gateway.configuration.gateway.to_string();
-        self.labels.insert(at, ListenerLabels { gateway, listener: listener.key.to_string() });
+        let (gateway, listener) = (whose.gateway.to_string(), whose.listener.key.to_string());
+        self.labels.insert(at, ListenerLabels { gateway, listener });
         self.services.insert(at, service);
     }
 
@@ -124,6 +182,17 @@ impl Decision {
             message: reason.message(),
         });
     }
+}
+
+/// A listener, and the Gateway that it is of.
+#[derive(Clone, Copy)]
+struct Whose<'a> {
+    gateway: &'a NamespacedName,
+    listener: &'a Listener,
+}
+
+fn socket(listener: &Listener) -> Socket {
+    if listener.protocol == ListenerProtocol::Udp { Socket::Udp } else { Socket::Tcp }
 }
 
 /// Whether the kernel can serve anything that comes to a socket.
@@ -178,7 +247,7 @@ fn endpoint(address: SocketAddr, machine: &Machine, terms: &Terms) -> Result<End
         Reach::OnNode
     } else if !machine.interfaces.contains_key(&route.interface) {
         return Err(Reason::EndpointNotByEthernet);
-    } else if terms.routed_back.iter().any(|it| it.contains(address.ip())) {
+    } else if terms.routed_back.includes(address.ip(), route, machine) {
         Reach::Forwarded
     } else {
         Reach::Masqueraded

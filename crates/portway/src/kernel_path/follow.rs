@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use portway_config::ListenerProtocol;
+use nix::net::if_::if_nametoindex;
+use portway_config::{Configuration, ListenerProtocol};
 use portway_ebpf::balancer::Balancer;
 use portway_ebpf::layout::ServiceCounters;
 use portway_ebpf::metrics::{self, Counted};
-use portway_ebpf::{Kernel, KernelError, Limits, Sweep};
+use portway_ebpf::{Kernel, KernelError, Limits, Node, Sweep, pin};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
+use portway_route::Router;
 
-use super::decide::{Decision, Terms};
+use super::decide::{Decision, RoutedBack, Terms};
 use super::machine::Machine;
 use super::path::Reason;
 use super::plan::plan;
-use super::{Ebpf, ListenerPath, Network};
+use super::{Ebpf, KernelReport, ListenerPath, Network};
 
 /// How often to look at the machine again: interfaces, addresses and routes change without the manifests.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -40,12 +43,20 @@ struct Follower {
     /// The programs, once there has been something for them.
     loaded: Option<Loaded>,
     began: Instant,
-    gateways: Vec<Arc<GatewaySnapshot>>,
-    /// Sockets that are not open.
-    refused: Vec<Binding>,
+    wanted: Wanted,
+    /// Where programs and maps are kept when the process ends; absent: nowhere.
+    pins: Option<PathBuf>,
     decision: Decision,
     /// Why the kernel does not serve what it could. It is asked again when the manifests change.
     refusal: Option<Reason>,
+}
+
+/// What is to be served.
+enum Wanted {
+    /// What comes to the sockets of Gateways, but for those that are not open.
+    Sockets(Vec<Arc<GatewaySnapshot>>, Vec<Binding>),
+    /// What comes to the addresses of all Gateways of a cluster.
+    Exposures(Arc<Configuration>, Box<Router>),
 }
 
 struct Loaded {
@@ -71,17 +82,53 @@ impl KernelPath {
     /// Nothing is served yet. The flows of an endpoint that leaves may go on for `drain`.
     pub(crate) fn new(mode: Ebpf, routed_back: Vec<Network>, drain: Duration) -> Self {
         let past_packet_filters = mode == Ebpf::On;
+        let routed_back = RoutedBack::Networks(routed_back);
         Self(Arc::new(Mutex::new(Follower {
             mode,
             terms: Terms { limits: Limits::default(), past_packet_filters, routed_back },
             drain,
             loaded: None,
             began: Instant::now(),
-            gateways: Vec::new(),
-            refused: Vec::new(),
+            wanted: Wanted::Sockets(Vec::new(), Vec::new()),
+            pins: None,
             decision: Decision::default(),
             refusal: None,
         })))
+    }
+
+    /// For a node of a cluster, with this address. Programs and maps are kept under `pins`.
+    pub(crate) fn for_node(node: IpAddr, pins: PathBuf, drain: Duration) -> Self {
+        let it = Self::new(Ebpf::On, Vec::new(), drain);
+        let mut follower = it.lock();
+        follower.terms.routed_back = RoutedBack::Pods { node };
+        follower.pins = Some(pins);
+        drop(follower);
+        it
+    }
+
+    /// Lets the kernel serve what it can of the listeners of all Gateways.
+    pub(crate) fn follow_cluster(&self, configuration: Arc<Configuration>, router: Router) {
+        let mut it = self.lock();
+        (it.wanted, it.refusal) = (Wanted::Exposures(configuration, Box::new(router)), None);
+        it.decide();
+    }
+
+    /// What stands in the kernel.
+    pub(crate) fn report(&self) -> Option<KernelReport> {
+        let mut it = self.lock();
+        it.sweep();
+        let loaded = it.loaded.as_mut()?;
+        let (services, endpoints) = loaded.kernel.standing().unwrap_or_default();
+        let drops = loaded.kernel.drops().unwrap_or_default();
+        Some(KernelReport {
+            interfaces: loaded.attached.values().cloned().collect(),
+            services: services.len(),
+            endpoints: endpoints.len(),
+            draining: loaded.balancer.draining(),
+            flows: loaded.swept.flows,
+            new_flows: loaded.swept.new_flows,
+            drops: drops.into_iter().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Follower> {
@@ -91,7 +138,7 @@ impl KernelPath {
     /// Lets the kernel serve what it can of these Gateways, but for sockets that are not open.
     pub(crate) fn follow(&self, gateways: Vec<Arc<GatewaySnapshot>>, refused: Vec<Binding>) {
         let mut it = self.lock();
-        (it.gateways, it.refused, it.refusal) = (gateways, refused, None);
+        (it.wanted, it.refusal) = (Wanted::Sockets(gateways, refused), None);
         it.decide();
     }
 
@@ -150,15 +197,24 @@ impl Follower {
         let machine =
             if self.asks_for_machine() { Machine::read(self.endpoints()) } else { Machine::default() };
         let mut decision = Decision::default();
-        for gateway in &self.gateways {
-            for binding in gateway.bindings.iter().filter(|it| !self.refused.contains(it)) {
-                decision.add(gateway, binding, &machine, &self.terms);
+        match &self.wanted {
+            Wanted::Sockets(gateways, refused) => {
+                for gateway in gateways {
+                    for binding in gateway.bindings.iter().filter(|it| !refused.contains(it)) {
+                        decision.add(gateway, binding, &machine, &self.terms);
+                    }
+                }
+            }
+            Wanted::Exposures(configuration, router) => {
+                decision.add_exposed(configuration, router, &machine, &self.terms);
             }
         }
         if let Some(reason) = &self.refusal {
             decision.refused(reason);
         }
-        if decision != self.decision
+        // What a process before this one has left is to be brought to what is wanted, even if that is nothing.
+        let takes_over = self.pins.is_some() && self.loaded.is_none() && self.refusal.is_none();
+        if (takes_over || decision != self.decision)
             && let Err(error) = self.serve(&decision, &machine)
         {
             decision.refused(&self.refuse(&error));
@@ -174,16 +230,24 @@ impl Follower {
             gateway.configuration.listeners.values().any(|it| is_stream(&it.protocol))
                 && gateway.bindings.iter().any(|it| !it.address.ip().is_loopback())
         };
-        self.gateways.iter().any(could_be)
+        match &self.wanted {
+            Wanted::Sockets(gateways, _) => gateways.iter().any(could_be),
+            Wanted::Exposures(configuration, _) => !configuration.exposures.is_empty(),
+        }
     }
 
-    fn endpoints(&self) -> Vec<std::net::IpAddr> {
-        let planned = self.gateways.iter().flat_map(|gateway| {
-            let configuration = &gateway.configuration;
-            configuration.listeners.values().filter_map(|it| plan(configuration, &gateway.router, it).ok())
-        });
-        let mut all: Vec<_> =
-            planned.flatten().flat_map(|it| it.endpoints).map(|it: SocketAddr| it.ip()).collect();
+    fn endpoints(&self) -> Vec<IpAddr> {
+        let of = |configuration: &Configuration, router: &Router| -> Vec<IpAddr> {
+            let planned =
+                configuration.listeners.values().filter_map(|it| plan(configuration, router, it).ok());
+            planned.flatten().flat_map(|it| it.endpoints).map(|it| it.ip()).collect()
+        };
+        let mut all = match &self.wanted {
+            Wanted::Sockets(gateways, _) => {
+                gateways.iter().flat_map(|it| of(&it.configuration, &it.router)).collect()
+            }
+            Wanted::Exposures(configuration, router) => of(configuration, router),
+        };
         all.sort_unstable();
         all.dedup();
         all
@@ -193,18 +257,12 @@ impl Follower {
     fn serve(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
         let now = self.began.elapsed();
         let serves = !decision.services.is_empty();
-        if self.loaded.is_none() && !serves {
+        if self.loaded.is_none() && !serves && self.pins.is_none() {
             return Ok(());
         }
         let mut loaded = match self.loaded.take() {
             Some(loaded) => loaded,
-            None => Loaded {
-                kernel: Kernel::load(&self.terms.limits, machine.node())?,
-                balancer: Balancer::new(self.drain),
-                attached: BTreeMap::new(),
-                last_sweep: Instant::now(),
-                swept: Sweep::default(),
-            },
+            None => Loaded::new(&self.terms.limits, machine.node(), self.pins.as_deref(), self.drain)?,
         };
         if serves {
             loaded.kernel.tell(&self.terms.limits, machine.node())?;
@@ -213,6 +271,10 @@ impl Follower {
         // Behind the interfaces: what is served must be seen on its way back.
         loaded.kernel.apply(&loaded.balancer.serve(&decision.services, now))?;
         self.loaded = Some(loaded);
+        if let Some(pins) = &self.pins {
+            // Of another version, whose maps could not be taken over. Its programs have served until now.
+            pin::remove(pins, true)?;
+        }
         Ok(())
     }
 
@@ -230,6 +292,11 @@ impl Follower {
         let reason =
             if error.lacks_right() { Reason::NotPermitted(text) } else { Reason::KernelRefuses(text) };
         self.loaded = None;
+        if let Some(pins) = &self.pins
+            && let Err(error) = pin::remove(pins, false)
+        {
+            tracing::error!("eBPF programs cannot be detached: {error}");
+        }
         self.refusal = Some(reason.clone());
         reason
     }
@@ -248,7 +315,10 @@ impl Follower {
             self.sweep();
         }
         let has_drained = |it: &Loaded| it.balancer.draining() == 0;
-        if self.decision.services.is_empty() && self.loaded.as_ref().is_some_and(has_drained) {
+        if self.pins.is_none()
+            && self.decision.services.is_empty()
+            && self.loaded.as_ref().is_some_and(has_drained)
+        {
             tracing::info!("eBPF programs are detached: nothing is left for them");
             self.loaded = None;
         }
@@ -271,6 +341,20 @@ impl Follower {
 }
 
 impl Loaded {
+    fn new(limits: &Limits, node: Node, pins: Option<&Path>, drain: Duration) -> Result<Self, KernelError> {
+        let (kernel, balancer) = match pins {
+            None => (Kernel::load(limits, node)?, Balancer::new(drain)),
+            Some(pins) => {
+                let mut kernel = Kernel::load_pinned(limits, node, pins)?;
+                let (services, endpoints) = kernel.standing()?;
+                let balancer = Balancer::resume(drain, &services, &endpoints);
+                (kernel, balancer)
+            }
+        };
+        let (attached, swept) = (BTreeMap::new(), Sweep::default());
+        Ok(Self { kernel, balancer, attached, last_sweep: Instant::now(), swept })
+    }
+
     fn attach(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
         // An interface that is gone has taken its links along.
         self.attached.retain(|index, _| machine.interfaces.contains_key(index));
@@ -279,7 +363,12 @@ impl Loaded {
                 continue;
             };
             if !self.attached.contains_key(index) {
-                self.kernel.attach(&interface.name)?;
+                let attached = self.kernel.attach(&interface.name);
+                // One that has gone since the machine was looked at is no fault: it is looked at again soon.
+                if attached.is_err() && if_nametoindex(interface.name.as_str()).ok() != Some(*index) {
+                    continue;
+                }
+                attached?;
                 tracing::info!("eBPF programs are attached to the interface {}", interface.name);
                 self.attached.insert(*index, interface.name.clone());
             }

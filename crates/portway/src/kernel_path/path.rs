@@ -1,5 +1,6 @@
 //! The way of a listener's traffic, with its reason. Every reason code stands here, and in `docs/ebpf.md`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,24 @@ pub(crate) struct ListenerPath {
     pub(crate) reason: String,
     /// The reason in words, without a full stop.
     pub(crate) message: String,
+}
+
+/// What stands in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KernelReport {
+    /// Those that the programs are attached to.
+    pub(crate) interfaces: Vec<String>,
+    /// Addresses with port and protocol that are served.
+    pub(crate) services: usize,
+    pub(crate) endpoints: usize,
+    /// Of the endpoints, those that get no new flows.
+    pub(crate) draining: usize,
+    /// Entries of established flows, two for each.
+    pub(crate) flows: usize,
+    pub(crate) new_flows: usize,
+    /// Packets that were dropped, by reason code.
+    pub(crate) drops: BTreeMap<String, u64>,
 }
 
 /// Who takes a listener's traffic to its endpoints.

@@ -9,4 +9,5 @@ mod error;
 mod run;
 mod serve;
 
-pub(crate) use self::run::run;
+pub(crate) use self::error::StartError;
+pub(crate) use self::run::{random, run};

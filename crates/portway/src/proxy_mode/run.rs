@@ -134,7 +134,7 @@ fn client_options(args: ProxyArgs) -> ClientOptions {
 }
 
 /// At least 0 and less than 1.
-fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     // Each RandomState has keys of its own; 32 bits have an exact form in f64.
     let bits = RandomState::new().hash_one(()) >> 32;
     f64::from(u32::try_from(bits).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)

@@ -10,7 +10,7 @@ use portway_translate::Statuses;
 use serde::{Deserialize, Serialize};
 
 use crate::issue::Issue;
-use crate::kernel_path::ListenerPath;
+use crate::kernel_path::{KernelReport, ListenerPath};
 use crate::live::RefusedFile;
 use crate::standalone::Published;
 
@@ -29,6 +29,9 @@ pub(crate) struct StatusDocument {
     /// The way of each TCP and UDP listener, where the kernel may serve some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) paths: Vec<ListenerPath>,
+    /// What stands in the kernel, once it serves something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kernel: Option<KernelReport>,
     pub(crate) refused_files: Vec<RefusedFile>,
     /// Those of refused files are not among them.
     pub(crate) problems: Vec<Issue>,
@@ -74,13 +77,18 @@ pub(crate) enum Role {
 
 impl StatusDocument {
     /// Of what is served, if anything is.
-    pub(crate) fn of(published: Option<&Published>, paths: Vec<ListenerPath>) -> Self {
+    pub(crate) fn of(
+        published: Option<&Published>,
+        paths: Vec<ListenerPath>,
+        kernel: Option<KernelReport>,
+    ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: published.map_or(0, |it| it.revision.0),
             since: published.map(|it| it.since),
             objects: published.map(|it| objects(&it.statuses)).unwrap_or_default(),
             paths,
+            kernel,
             refused_files: published.map(|it| it.refused.clone()).unwrap_or_default(),
             problems: published.map(|it| it.issues.clone()).unwrap_or_default(),
         }

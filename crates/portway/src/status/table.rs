@@ -7,7 +7,7 @@ use portway_api::core::Condition;
 
 use super::document::{ObjectStatus, PartStatus, Role, StatusDocument, is_good};
 use crate::issue::{self, Counts, Style};
-use crate::kernel_path::{ListenerPath, Path};
+use crate::kernel_path::{KernelReport, ListenerPath, Path};
 use crate::live::RefusedFile;
 use crate::wording::{counted, wrapped};
 
@@ -48,6 +48,9 @@ pub(super) fn render(document: &StatusDocument, width: usize) -> String {
         push(&mut text, format_args!("\n{TITLE}Served by{TITLE:#}\n"));
         document.paths.iter().for_each(|path| push_path(&mut text, path));
     }
+    if let Some(kernel) = &document.kernel {
+        push_kernel(&mut text, kernel);
+    }
     if !document.problems.is_empty() {
         push(&mut text, format_args!("\n{TITLE}{}{TITLE:#}\n", Counts::of(&document.problems)));
         text.push_str(&issue::render(&document.problems, Style { indent: "  " }));
@@ -62,6 +65,25 @@ fn push_path(text: &mut String, path: &ListenerPath) {
         Path::Proxy => "by the proxy",
     };
     push(text, format_args!("  {listener} at {transport} {address}: {by}: {message}\n"));
+}
+
+fn push_kernel(text: &mut String, kernel: &KernelReport) {
+    let KernelReport { interfaces, services, endpoints, draining, flows, new_flows, drops } = kernel;
+    push(text, format_args!("\n{TITLE}Kernel{TITLE:#}\n"));
+    push(text, format_args!("  attached to: {}\n", interfaces.join(", ")));
+    push(
+        text,
+        format_args!("  addresses served: {services}; endpoints: {endpoints}, of which {draining} drain\n"),
+    );
+    push(text, format_args!("  entries of flows: {flows} established, {new_flows} new\n"));
+    let drops: Vec<_> = drops
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    if !drops.is_empty() {
+        push(text, format_args!("  packets dropped: {}\n", drops.join(", ")));
+    }
 }
 
 fn push_refused(text: &mut String, file: &RefusedFile) {

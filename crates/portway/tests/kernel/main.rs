@@ -3,6 +3,7 @@
 //! This needs root; without it the tests fail.
 #![cfg(test)]
 
+mod agent;
 #[path = "../../../portway-ebpf/tests/namespaces/host.rs"]
 mod host;
 mod network;

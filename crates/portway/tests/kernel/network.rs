@@ -92,6 +92,8 @@ impl Network {
             &client,
             ("eth0", &["198.51.100.7/24", "2001:db8:c::7/64"]),
         );
+        client.ip("route add default via 198.51.100.254");
+        client.ip("route add default via 2001:db8:c::fe");
         for (number, pod) in pods.iter().enumerate() {
             let here = [format!("10.0.{number}.1/24"), format!("fd00:{number}::1/64")];
             let there = [format!("10.0.{number}.2/24"), format!("fd00:{number}::2/64")];

@@ -54,7 +54,11 @@ fn machine() -> Machine {
 }
 
 fn terms() -> Terms {
-    Terms { limits: Limits::default(), past_packet_filters: false, routed_back: Vec::new() }
+    Terms {
+        limits: Limits::default(),
+        past_packet_filters: false,
+        routed_back: RoutedBack::Networks(Vec::new()),
+    }
 }
 
 fn key(protocol: BackendProtocol) -> BackendKey {
@@ -172,7 +176,7 @@ fn the_machine_has_its_say() {
 
 #[test]
 fn endpoints_behind_this_machine_see_the_client() {
-    let terms = Terms { routed_back: vec!["10.0.0.0/8".parse().unwrap()], ..terms() };
+    let terms = Terms { routed_back: RoutedBack::Networks(vec!["10.0.0.0/8".parse().unwrap()]), ..terms() };
     let gateway = gateway(ListenerProtocol::Tcp, &["10.0.0.1:53"], LISTENER);
     assert_eq!(reason(&gateway, &machine(), &terms), "client_address_kept");
 }
@@ -225,4 +229,35 @@ fn what_the_kernel_refuses_is_the_proxys() {
     let path = &decision.paths[0];
     let told = (path.path, path.reason.as_str(), path.message.as_str());
     assert_eq!(told, (Path::Proxy, "kernel_refuses", "it is too old"));
+}
+
+/// As a node agent sees it: the address is the Gateway's, and which pods are its own the routes tell.
+#[test]
+fn pods_of_the_node_see_the_client() {
+    let gateway = gateway(ListenerProtocol::Udp, &["10.0.0.1:53"], LISTENER);
+    let mut configuration = (*gateway.configuration).clone();
+    let listener = configuration.listeners.keys().next().unwrap().clone();
+    let addresses = vec!["203.0.113.1".parse().unwrap(), "2001:db8::99".parse().unwrap()];
+    let name = NamespacedName::new("a", "g");
+    let exposure = portway_config::Exposure { listener: listener.clone(), gateway: name, addresses };
+    configuration.exposures.insert(listener, Arc::new(exposure));
+    let terms = Terms { routed_back: RoutedBack::Pods { node: "192.0.2.1".parse().unwrap() }, ..terms() };
+    let on = |machine: &Machine| {
+        let mut decision = Decision::default();
+        decision.add_exposed(&configuration, &gateway.router, machine, &terms);
+        decision
+    };
+    let local = on(&machine());
+    assert_eq!(
+        reasons(&local),
+        [
+            ("203.0.113.1:53".to_owned(), "client_address_kept"),
+            ("[2001:db8::99]:53".to_owned(), "other_family")
+        ]
+    );
+    let mut machine = machine();
+    machine.routes.get_mut(&"10.0.0.1".parse::<IpAddr>().unwrap()).unwrap().is_neighbour = false;
+    assert_eq!(reasons(&on(&machine))[0].1, "client_address_hidden", "behind a router: on another node");
+    machine.routes.get_mut(&"10.0.0.1".parse::<IpAddr>().unwrap()).unwrap().interface = ETH0;
+    assert_eq!(reasons(&on(&machine))[0].1, "client_address_hidden", "on another node of one network");
 }

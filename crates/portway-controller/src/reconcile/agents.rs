@@ -1,0 +1,123 @@
+//! What node agents are told: the TCP and UDP listeners of all Gateways as one configuration, with their addresses. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use portway_config::{Configuration, Exposure, ListenerProtocol, NamespacedName, Route, RouteKind};
+
+/// Under which name the configuration of the agents is published. No Gateway has it: each has a namespace.
+pub(crate) fn name() -> NamespacedName {
+    NamespacedName::new("", "node-agents")
+}
+
+/// The listeners that a kernel could serve, with all that is behind them. `addresses`: those of a Gateway by which clients
+/// find it, and that packets have when they reach a node.
+pub(crate) fn configuration(
+    configurations: &BTreeMap<NamespacedName, Arc<Configuration>>,
+    addresses: impl Fn(&NamespacedName) -> Vec<IpAddr>,
+) -> Configuration {
+    let mut merged = Configuration::empty(name());
+    for (gateway, configuration) in configurations {
+        let mut addresses = addresses(gateway);
+        addresses.sort_unstable();
+        if addresses.is_empty() {
+            continue;
+        }
+        let listeners = configuration.listeners.iter();
+        let streams =
+            listeners.filter(|(_, it)| matches!(it.protocol, ListenerProtocol::Tcp | ListenerProtocol::Udp));
+        for (key, listener) in streams {
+            merged.listeners.insert(key.clone(), Arc::clone(listener));
+            let exposure =
+                Exposure { listener: key.clone(), gateway: gateway.clone(), addresses: addresses.clone() };
+            merged.exposures.insert(key.clone(), Arc::new(exposure));
+        }
+        let routes = configuration.routes.iter();
+        for (key, route) in routes.filter(|(key, _)| matches!(key.kind, RouteKind::Tcp | RouteKind::Udp)) {
+            let route = match merged.routes.get(key) {
+                Some(elsewhere) => Arc::new(attached_to_both(elsewhere, route)),
+                None => Arc::clone(route),
+            };
+            merged.routes.insert(key.clone(), Arc::clone(&route));
+            route.rules.each_backend(&mut |backend| {
+                if let Some(it) = configuration.backends.get(backend) {
+                    merged.backends.insert(backend.clone(), Arc::clone(it));
+                }
+                if let Some(it) = configuration.endpoints.get(&backend.endpoints) {
+                    merged.endpoints.insert(backend.endpoints.clone(), Arc::clone(it));
+                }
+            });
+        }
+    }
+    merged
+}
+
+/// One route has the same rules wherever it is attached.
+fn attached_to_both(one: &Route, other: &Route) -> Route {
+    let attachments = one.attachments.iter().chain(&other.attachments).cloned().collect();
+    Route { attachments, ..other.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use portway_config::backend::{BackendTls, EndpointAddress, EndpointState};
+    use portway_config::key::BackendProtocol;
+    use portway_config::route::{BackendTarget, L4Rule, Rules, WeightedBackend};
+    use portway_config::{
+        Attachment, Backend, BackendKey, Endpoint, Endpoints, EndpointsKey, HostnamePattern, Listener,
+        ListenerKey, ListenerParent, RouteKey, Transport,
+    };
+
+    use super::*;
+
+    fn gateway(name: &str) -> (NamespacedName, Arc<Configuration>) {
+        let gateway = NamespacedName::new("apps", name);
+        let mut configuration = Configuration::empty(gateway.clone());
+        for (port, protocol) in [(53, ListenerProtocol::Udp), (80, ListenerProtocol::Http)] {
+            let name = port.to_string().into();
+            let key = ListenerKey { parent: ListenerParent::Gateway(gateway.clone()), name };
+            let hostname = HostnamePattern::Any;
+            let listener = Listener { key: key.clone(), port, hostname, protocol, filters: Vec::new() };
+            configuration.listeners.insert(key, Arc::new(listener));
+        }
+        let endpoints =
+            EndpointsKey { service: NamespacedName::new("apps", "dns"), port: 53, transport: Transport::Udp };
+        let backend = BackendKey { endpoints: endpoints.clone(), protocol: BackendProtocol::Udp };
+        let address = EndpointAddress::Socket("10.0.0.1:53".parse().unwrap());
+        let endpoint = Endpoint { address, state: EndpointState::Ready };
+        let value = Endpoints { key: endpoints.clone(), endpoints: vec![endpoint] };
+        configuration.endpoints.insert(endpoints, Arc::new(value));
+        let value = Backend { key: backend.clone(), tls: BackendTls::Plain };
+        configuration.backends.insert(backend.clone(), Arc::new(value));
+        let target = BackendTarget::Backend(backend);
+        let backends = vec![WeightedBackend { index: 0, weight: 1, target, filters: Vec::new() }];
+        let listener = configuration.listeners.keys().next().unwrap().clone();
+        let key = RouteKey { kind: RouteKind::Udp, name: NamespacedName::new("apps", "dns") };
+        let route = Route {
+            key: key.clone(),
+            created: None,
+            hostnames: Vec::new(),
+            attachments: vec![Attachment { listener, hostnames: vec![HostnamePattern::Any] }],
+            rules: Rules::L4(vec![L4Rule { index: 0, name: None, backends }]),
+        };
+        configuration.routes.insert(key, Arc::new(route));
+        (gateway, Arc::new(configuration))
+    }
+
+    #[test]
+    fn the_streams_of_all_gateways_are_in_one() {
+        let configurations = [gateway("a"), gateway("b"), gateway("without-address")].into();
+        let merged = configuration(&configurations, |gateway| match &*gateway.name {
+            "a" => vec!["192.0.2.1".parse().unwrap()],
+            "b" => vec!["2001:db8::1".parse().unwrap(), "192.0.2.2".parse().unwrap()],
+            _ => Vec::new(),
+        });
+        assert_eq!((merged.listeners.len(), merged.routes.len()), (2, 1), "UDP alone");
+        assert_eq!((merged.backends.len(), merged.endpoints.len()), (1, 1));
+        assert_eq!(merged.routes.values().next().unwrap().attachments.len(), 2);
+        let exposures: Vec<_> =
+            merged.exposures.values().map(|it| (&*it.gateway.name, it.addresses.len())).collect();
+        assert_eq!(exposures, [("a", 1), ("b", 2)]);
+    }
+}

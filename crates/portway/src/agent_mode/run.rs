@@ -1,0 +1,110 @@
+//! The life of an agent: start, follow the controller, end and leave everything in place.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portway_config::NamespacedName;
+use portway_proxy::observe::{LogFormat, ObserveOptions, Observer};
+use portway_route::Router;
+use portway_translate::Statuses;
+use portway_xds::client::RefusedByProxy;
+use portway_xds::{Client, ClientOptions, Limits, Report, Update};
+
+use crate::admin::{AdminServer, AdminState};
+use crate::cli::AgentServeArgs;
+use crate::kernel_path::{KernelPath, Path};
+use crate::proxy_mode::{StartError, random};
+use crate::standalone::Published;
+use crate::standalone::signals::{Asked, Signals};
+use crate::wording::counted;
+
+/// Under which name the controller publishes the configuration of the agents.
+fn name() -> NamespacedName {
+    NamespacedName::new("", "node-agents")
+}
+
+/// Serves until a signal asks to end. Programs and maps stay in the kernel.
+///
+/// # Errors
+///
+/// It could not start.
+pub(super) fn run(args: AgentServeArgs) -> Result<(), StartError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Threads)?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
+    let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    let kernel_path = KernelPath::for_node(args.node_address, args.pins.clone(), args.drain_timeout);
+    let options = ObserveOptions { log: LogFormat::Off, ..ObserveOptions::default() };
+    let observer = Arc::new(Observer::new(options, Box::new(std::io::sink())));
+    let state = Arc::new(AdminState::new(observer).with_kernel_path(kernel_path.clone()));
+    let admin = AdminServer::start(args.admin, Arc::clone(&state))
+        .map_err(|error| StartError::Admin { address: args.admin, error })?;
+    tracing::info!(
+        "agent of the node {}, controlled by {}; http://{}/ answers questions",
+        args.node_address,
+        args.controller,
+        admin.address()
+    );
+    let mut client = Client::start(client_options(args));
+    let mut is_followed = false;
+    loop {
+        tokio::select! {
+            update = client.next() => {
+                let report = apply(&kernel_path, &state, update);
+                client.report(report);
+                is_followed = true;
+            }
+            // It never ends by itself. Before there is anything to follow, the kernel goes on as it was left.
+            () = kernel_path.attend(), if is_followed => {}
+            asked = signals.next() => if asked == Asked::Stop { break },
+        }
+    }
+    client.stop().await;
+    tracing::info!("ending; the kernel goes on with what it has");
+    admin.stop();
+    Ok(())
+}
+
+/// Brings the kernel to an update, and tells what came of it.
+fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> Report {
+    let Update { serial, revision, configuration, .. } = update;
+    let (router, refused) = Router::compile(&configuration);
+    let is_first = state.published().is_none();
+    let listeners = configuration.exposures.len();
+    kernel_path.follow_cluster(configuration, router);
+    let by_kernel = kernel_path.paths().iter().filter(|it| it.path == Path::Kernel).count();
+    if is_first {
+        let listeners = counted(listeners, "TCP or UDP listener");
+        tracing::info!(%revision, "{listeners}; the kernel serves {by_kernel} of their addresses");
+    }
+    for it in &refused {
+        tracing::warn!(%revision, "left to the proxies: {it:?}");
+    }
+    state.publish(Arc::new(Published {
+        revision,
+        since: Timestamp::now(),
+        gateways: Vec::new(),
+        refused_sockets: Vec::new(),
+        statuses: Statuses::default(),
+        issues: Vec::new(),
+        refused: Vec::new(),
+    }));
+    Report { serial, refused: Vec::<RefusedByProxy>::new() }
+}
+
+fn client_options(args: AgentServeArgs) -> ClientOptions {
+    ClientOptions {
+        gateway: name(),
+        pod: ["POD_NAME", "HOSTNAME"].iter().find_map(|it| std::env::var(it).ok()).unwrap_or_default(),
+        controller: args.controller,
+        ca_file: args.controller_ca,
+        token_file: args.token_file,
+        // What it needs for a start without a controller is in the kernel.
+        state_dir: None,
+        random: Box::new(random),
+        limits: Limits::default(),
+    }
+}

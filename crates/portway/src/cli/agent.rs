@@ -1,0 +1,82 @@
+//! The options of `portway agent`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use super::StatusArgs;
+use super::run::parse_duration;
+
+#[derive(Debug, Args)]
+#[command(after_help = AGENT_HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct AgentArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<AgentCommand>,
+
+    #[command(flatten)]
+    pub(crate) serve: Option<AgentServeArgs>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Show what the agent of this node serves, and why not the rest
+    Status(StatusArgs),
+    /// Detach the programs that an agent has left on this node, and forget their flows
+    Remove {
+        /// Where they are kept
+        #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]
+        pins: PathBuf,
+    },
+}
+
+/// Where an agent keeps programs and maps.
+const DEFAULT_PINS: &str = "/sys/fs/bpf/portway";
+
+/// Where an agent answers questions: it shares the node's ports.
+pub(crate) const DEFAULT_AGENT_ADMIN: &str = "127.0.0.1:19902";
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentServeArgs {
+    /// The controller that tells what to serve; its certificate must have the name HOST
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) controller: String,
+
+    /// Certificates in PEM of who must have signed the controller's; by default who the system trusts
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) controller_ca: Option<PathBuf>,
+
+    /// The token that the controller is shown; read at each connect
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// The node's own address: the interface that has it leads out of the node
+    #[arg(long, env = "NODE_IP", value_name = "ADDR")]
+    pub(crate) node_address: IpAddr,
+
+    /// Where programs and maps are kept, in a bpffs, so that connections go on while no agent runs
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]
+    pub(crate) pins: PathBuf,
+
+    /// Address for /healthz, /readyz, /metrics and /status
+    #[arg(long, value_name = "ADDR:PORT", default_value = DEFAULT_AGENT_ADMIN)]
+    pub(crate) admin: SocketAddr,
+
+    /// How long the connections of an endpoint that has left may go on
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub(crate) drain_timeout: Duration,
+}
+
+const AGENT_HELP: &str = "\
+It runs as a DaemonSet, made by the Helm chart in deploy/ where agent.enabled is set. It needs Linux 6.6, the
+node's network, a bpffs, and the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
+
+Exit status:
+  0  stopped by a signal
+  1  could not start: the message tells why
+  2  wrong use of the command line
+
+Examples:
+  kubectl --namespace portway-system exec daemonset/portway-agent -- /portway agent status
+  portway agent remove";
