@@ -8,6 +8,10 @@ use tokio::time::Instant;
 use crate::limits::OUTAGE_TOLD;
 use crate::watch::Kind;
 
+/// How often in a row something is refused before the log tells of a missing permission: an API server that has just begun
+/// does not know permissions yet, and refuses everything for a moment.
+pub(crate) const REFUSALS: u32 = 3;
+
 /// When the log last told that the connection to the API server is lost. There is one API server, and a watch of each
 /// kind: what ends one ends all.
 static OUTAGE: Mutex<Option<Instant>> = Mutex::new(None);

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::claim::{Claim, Move};
 use super::leases::{Leases, WriteError};
+use super::telling::Telling;
 use crate::limits::{LEASE_DURATION, LEASE_RENEWAL, LEASE_REQUEST, LEASE_YIELD};
 
 /// One candidate.
@@ -20,8 +21,7 @@ pub(super) struct Candidate<L, C> {
     claim: Claim,
     leads: watch::Sender<bool>,
     clock: C,
-    /// Whether it was told that the Lease cannot be written.
-    is_told: bool,
+    telling: Telling,
 }
 
 /// What became of a write.
@@ -51,12 +51,12 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
         clock: C,
     ) -> Self {
         let claim = Claim::new(identity, LEASE_DURATION);
-        Self { lease, name, claim, leads, clock, is_told: false }
+        Self { lease, name, claim, leads, clock, telling: Telling::default() }
     }
 
     /// Takes part until `stop` turns true, then lets go of the Lease.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Self { lease, name, mut claim, leads, clock, mut is_told } = self;
+        let Self { lease, name, mut claim, leads, clock, mut telling } = self;
         let mut seen = pin!(lease.watch());
         let mut ticks = interval(LEASE_RENEWAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -79,7 +79,7 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
                 Event::Tick => (is_due, may_repeat) = (true, true),
                 Event::Lapse => {}
                 Event::Done(Outcome::Seen(lease, begun)) => {
-                    is_told = false;
+                    telling.it_works();
                     if std::mem::take(&mut was_away) {
                         yields_until = Some(Instant::now() + LEASE_YIELD);
                     }
@@ -87,7 +87,8 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
                     is_due = !claim.is_held(Instant::now().into_std()) && std::mem::take(&mut may_repeat);
                 }
                 Event::Done(Outcome::Failed(error)) => {
-                    (is_told, was_away) = (tell(&name, &error, is_told), true);
+                    telling.tell(&name, &error);
+                    was_away = true;
                 }
             }
             let now = Instant::now().into_std();
@@ -185,17 +186,4 @@ async fn release(lease: &impl Leases, name: &str, claim: &mut Claim, clock: impl
 
 fn no_answer() -> WriteError {
     WriteError::Unavailable("it does not answer".to_owned())
-}
-
-/// An absence of the API server is told once, not with each attempt. Returns that it is told now.
-fn tell(name: &str, error: &WriteError, is_told: bool) -> bool {
-    match error {
-        _ if is_told => tracing::debug!("the Lease {name} cannot be written: {error}"),
-        WriteError::Forbidden(message) => tracing::error!(
-            "no election is possible: the controller's ServiceAccount lacks the permission `create, get, update, watch` \
-             on leases in API group coordination.k8s.io: {message}"
-        ),
-        error => tracing::warn!("the Lease {name} cannot be written, so nobody leads for long: {error}"),
-    }
-    true
 }

@@ -7,6 +7,7 @@
 mod candidate;
 mod claim;
 mod leases;
+mod telling;
 #[cfg(test)]
 mod tests;
 

@@ -5,12 +5,8 @@ use kube::runtime::watcher::{Error, Event};
 use tokio::time::sleep;
 
 use super::pause::Pauses;
-use crate::failure::{self, Subject};
+use crate::failure::{self, REFUSALS, Subject};
 use crate::metrics::Metrics;
-
-/// How often in a row a watch is refused before the log tells of a missing permission: an API server that has just begun
-/// does not know permissions yet, and refuses everything for a moment.
-const REFUSALS: u32 = 3;
 
 /// The events of one watch. It is begun again whenever it ends, with growing pauses, and the log tells once why.
 ///
