@@ -4,7 +4,7 @@ mod run;
 
 use std::process::ExitCode;
 
-use crate::cli::{AgentArgs, AgentCommand};
+use crate::cli::{AgentArgs, AgentCommand, StatusArgs};
 use crate::output;
 
 /// As clap ends where the command line is wrong.
@@ -12,7 +12,9 @@ const WRONG_USE: u8 = 2;
 
 pub(crate) fn run(args: AgentArgs) -> ExitCode {
     let result = match (args.command, args.serve) {
-        (Some(AgentCommand::Status(args)), _) => return crate::status::run(&args),
+        (Some(AgentCommand::Status { admin, output }), _) => {
+            return crate::status::run(&StatusArgs { admin, output });
+        }
         (Some(AgentCommand::Remove { pins }), _) => portway_ebpf::pin::remove(&pins, false)
             .map(|was_there| {
                 let told = if was_there { "removed" } else { "nothing was there" };

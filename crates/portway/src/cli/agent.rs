@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::StatusArgs;
+use super::Output;
 use super::run::parse_duration;
 
 #[derive(Debug, Args)]
@@ -22,7 +22,15 @@ pub(crate) struct AgentArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
     /// Show what the agent of this node serves, and why not the rest
-    Status(StatusArgs),
+    Status {
+        /// The admin address of the agent
+        #[arg(long, value_name = "ADDR:PORT", default_value = DEFAULT_AGENT_ADMIN)]
+        admin: SocketAddr,
+
+        /// Form of the answer
+        #[arg(long, short, value_name = "FORM", default_value = "text")]
+        output: Output,
+    },
     /// Detach the programs that an agent has left on this node, and forget their flows
     Remove {
         /// Where they are kept
@@ -35,7 +43,7 @@ pub(crate) enum AgentCommand {
 const DEFAULT_PINS: &str = "/sys/fs/bpf/portway";
 
 /// Where an agent answers questions: it shares the node's ports.
-pub(crate) const DEFAULT_AGENT_ADMIN: &str = "127.0.0.1:19902";
+const DEFAULT_AGENT_ADMIN: &str = "127.0.0.1:19902";
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentServeArgs {
@@ -52,7 +60,7 @@ pub(crate) struct AgentServeArgs {
     pub(crate) token_file: Option<PathBuf>,
 
     /// The node's own address: the interface that has it leads out of the node
-    #[arg(long, env = "NODE_IP", value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) node_address: IpAddr,
 
     /// Where programs and maps are kept, in a bpffs, so that connections go on while no agent runs

@@ -100,6 +100,8 @@ impl Cluster {
     /// What a command of the agent prints.
     fn ask(&self, arguments: &[&str]) -> String {
         let mut command = command([&["agent"], arguments].concat());
+        // As it is in the pod, where the DaemonSet's variables are.
+        command.env("NODE_IP", "198.51.100.254");
         let output = self.it.node.run(move || command.output().unwrap());
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
@@ -192,7 +194,7 @@ fn pods_of_the_node_see_the_client_and_those_of_others_the_node() {
     let socket = Datagrams::open(&it.client, UDP);
     assert_eq!(socket.exchange(1000).client, socket.address);
 
-    let status = cluster.ask(&["status", "--admin", ADMIN]);
+    let status = cluster.ask(&["status"]);
     assert!(
         status.contains(&format!("web/edge/7000 at TCP {TCP}: by the kernel: endpoints see")),
         "{status}"
