@@ -59,7 +59,7 @@ class FailureTest(PortwayTest):
                 os.kill(pid, signal.SIGKILL)
             self.a_change_is_served()
 
-    def test_the_leader_hands_over(self) -> None:
+    def test_a_leader_hands_over(self) -> None:
         leader = self.leader()
         with self.load(self.at, HOST):
             # As the kubelet does when the pod is deleted; but how soon that hears of it is not what is asked here.
@@ -73,6 +73,8 @@ class FailureTest(PortwayTest):
             self.a_change_is_served()
         self.rolled_out("portway-controller", SYSTEM)
 
+    # After this one, kube-proxy pauses for up to half a minute before it asks the API server again, and leads nobody to
+    # a new leader until then. Tests run in the order of their names, and the one of the hand-over comes before it.
     def test_the_api_server_is_away_and_a_proxy_crashes(self) -> None:
         # Not those that an earlier rollout has told to end.
         standing = [pod for pod in self.objects_of("pod", PROXIES) if "deletionTimestamp" not in pod["metadata"]]
