@@ -10,7 +10,34 @@ use crate::watch::Kind;
 
 /// How often in a row something is refused before the log tells of a missing permission: an API server that has just begun
 /// does not know permissions yet, and refuses everything for a moment.
-pub(crate) const REFUSALS: u32 = 3;
+const REFUSALS: u32 = 3;
+
+/// What the log has told of something that is tried again and again: each is told once, not with each attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Telling {
+    is_told: bool,
+    /// How often in a row it was not permitted.
+    pub(crate) refusals: u32,
+}
+
+impl Telling {
+    /// It works again.
+    pub(crate) fn works(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It is not permitted. Returns whether that is to be told now.
+    pub(crate) fn is_forbidden(&mut self) -> bool {
+        self.refusals = self.refusals.saturating_add(1);
+        self.refusals == REFUSALS
+    }
+
+    /// It failed otherwise. Returns whether that is to be told now.
+    pub(crate) fn fails(&mut self) -> bool {
+        self.refusals = 0;
+        !std::mem::replace(&mut self.is_told, true)
+    }
+}
 
 /// When the log last told that the connection to the API server is lost. There is one API server, and a watch of each
 /// kind: what ends one ends all.
@@ -118,6 +145,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn an_api_server_that_has_just_begun_is_no_missing_permission() {
+        let mut telling = Telling::default();
+        assert!(telling.fails());
+        assert!(!telling.fails());
+        assert!(!telling.is_forbidden());
+        telling.works();
+        assert_eq!((0..2 * REFUSALS).filter(|_| telling.is_forbidden()).count(), 1);
+        assert!(telling.fails());
+    }
 
     #[test]
     fn one_line_tells_of_an_outage_that_ends_all_watches() {

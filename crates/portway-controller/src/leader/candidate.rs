@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::claim::{Claim, Move};
 use super::leases::{Leases, WriteError};
-use super::telling::Telling;
+use crate::failure::Telling;
 use crate::limits::{LEASE_DURATION, LEASE_RENEWAL, LEASE_REQUEST, LEASE_YIELD};
 
 /// One candidate.
@@ -79,7 +79,7 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
                 Event::Tick => (is_due, may_repeat) = (true, true),
                 Event::Lapse => {}
                 Event::Done(Outcome::Seen(lease, begun)) => {
-                    telling.it_works();
+                    telling.works();
                     if std::mem::take(&mut was_away) {
                         yields_until = Some(Instant::now() + LEASE_YIELD);
                     }
@@ -87,7 +87,7 @@ impl<L: Leases, C: Fn() -> Timestamp> Candidate<L, C> {
                     is_due = !claim.is_held(Instant::now().into_std()) && std::mem::take(&mut may_repeat);
                 }
                 Event::Done(Outcome::Failed(error)) => {
-                    telling.tell(&name, &error);
+                    tell(&name, &error, &mut telling);
                     was_away = true;
                 }
             }
@@ -186,4 +186,19 @@ async fn release(lease: &impl Leases, name: &str, claim: &mut Claim, clock: impl
 
 fn no_answer() -> WriteError {
     WriteError::Unavailable("it does not answer".to_owned())
+}
+
+/// Tells why the Lease cannot be written: once, not with each attempt.
+fn tell(name: &str, error: &WriteError, telling: &mut Telling) {
+    match error {
+        WriteError::Forbidden(message) if telling.is_forbidden() => tracing::error!(
+            "no election is possible: the controller's ServiceAccount lacks the permission `create, get, update, watch` \
+             on leases in API group coordination.k8s.io: {message}"
+        ),
+        WriteError::Forbidden(_) => tracing::debug!("the Lease {name} cannot be written: {error}"),
+        error if telling.fails() => {
+            tracing::warn!("the Lease {name} cannot be written, so nobody leads for long: {error}");
+        }
+        error => tracing::debug!("the Lease {name} cannot be written: {error}"),
+    }
 }

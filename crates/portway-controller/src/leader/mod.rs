@@ -7,7 +7,6 @@
 mod candidate;
 mod claim;
 mod leases;
-mod telling;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@ use kube::runtime::watcher::{Error, Event};
 use tokio::time::sleep;
 
 use super::pause::Pauses;
-use crate::failure::{self, REFUSALS, Subject};
+use crate::failure::{self, Subject, Telling};
 use crate::metrics::Metrics;
 
 /// The events of one watch. It is begun again whenever it ends, with growing pauses, and the log tells once why.
@@ -18,10 +18,7 @@ pub(crate) struct Events<S> {
     subject: Subject,
     metrics: Metrics,
     pauses: Pauses,
-    /// Whether the log has told that it does not work.
-    is_told: bool,
-    /// How often in a row it was not permitted.
-    refusals: u32,
+    telling: Telling,
 }
 
 impl<S, K> Events<S>
@@ -30,7 +27,7 @@ where
 {
     /// Of a watch that `kube::runtime::watcher` has made.
     pub(crate) fn new(stream: S, subject: Subject, metrics: Metrics) -> Self {
-        Self { stream, subject, metrics, pauses: Pauses::new(), is_told: false, refusals: 0 }
+        Self { stream, subject, metrics, pauses: Pauses::new(), telling: Telling::default() }
     }
 
     /// The next event, however long it takes; None when the watch gives up, which kube's never does.
@@ -40,7 +37,7 @@ where
                 // It says that a list will be asked for, not that one has come.
                 Ok(Event::Init) => return Some(Event::Init),
                 Ok(event) => {
-                    (self.is_told, self.refusals) = (false, 0);
+                    self.telling.works();
                     self.pauses.begin_again();
                     return Some(event);
                 }
@@ -57,14 +54,11 @@ impl<S> Events<S> {
     fn tell(&mut self, error: &Error) {
         self.metrics.watch_restarted(self.subject.kind(), failure::reason(error));
         if failure::is_forbidden(error) {
-            self.refusals = self.refusals.saturating_add(1);
-            if self.refusals == REFUSALS {
+            if self.telling.is_forbidden() {
                 failure::log_forbidden(&self.subject);
             }
         } else {
-            self.refusals = 0;
-            failure::log_end(&self.subject, error, self.is_told);
-            self.is_told = true;
+            failure::log_end(&self.subject, error, !self.telling.fails());
         }
     }
 }
@@ -98,11 +92,11 @@ mod tests {
         while !matches!(events.next().await, Some(Event::InitDone)) {}
         // All but the first few pauses are as long as they become, or up to a quarter shorter.
         assert!(begun.elapsed() > WATCH_PAUSE_MAX * 95 * 3 / 4, "{:?}", begun.elapsed());
-        assert_eq!(events.refusals, 0);
+        assert_eq!(events.telling.refusals, 0);
         let begun = Instant::now();
         assert!(matches!(events.next().await, Some(Event::Init)));
         assert!(matches!(events.next().await, Some(Event::Init)));
-        assert_eq!(events.refusals, 1);
+        assert_eq!(events.telling.refusals, 1);
         assert!(begun.elapsed() <= WATCH_PAUSE, "{:?}", begun.elapsed());
     }
 }
