@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{ListenerKey, NamespacedName};
 
+/// Under which name the configuration of the node agents is published. No Gateway has it: each has a namespace.
+pub fn node_agents() -> NamespacedName {
+    NamespacedName::new("", "node-agents")
+}
+
 /// Where a TCP or UDP listener is found. Node agents get these; proxies, to whom traffic is sent, do not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exposure {

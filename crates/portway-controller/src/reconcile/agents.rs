@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use portway_config::{Configuration, Exposure, ListenerProtocol, NamespacedName, Route, RouteKind};
-
-/// Under which name the configuration of the agents is published. No Gateway has it: each has a namespace.
-pub(crate) fn name() -> NamespacedName {
-    NamespacedName::new("", "node-agents")
-}
+use portway_config::{
+    Configuration, Exposure, ListenerProtocol, NamespacedName, Route, RouteKind, node_agents,
+};
 
 /// The listeners that a kernel could serve, with all that is behind them. `addresses`: those of a Gateway by which clients
 /// find it, and that packets have when they reach a node.
@@ -17,7 +14,7 @@ pub(crate) fn configuration(
     configurations: &BTreeMap<NamespacedName, Arc<Configuration>>,
     addresses: impl Fn(&NamespacedName) -> Vec<IpAddr>,
 ) -> Configuration {
-    let mut merged = Configuration::empty(name());
+    let mut merged = Configuration::empty(node_agents());
     for (gateway, configuration) in configurations {
         let mut addresses = addresses(gateway);
         addresses.sort_unstable();

@@ -8,14 +8,13 @@ use jiff::Timestamp;
 use kube::Client;
 use portway_api::portway_parameters::ServiceType;
 use portway_api::{Gateway, ObjectKey, Snapshot};
-use portway_config::NamespacedName;
+use portway_config::{NamespacedName, node_agents};
 use portway_translate::{ClusterOptions, Controllers, Options, parameters};
 use portway_xds::Identity;
 use portway_xds::server::GatewayOf;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::agents;
 use super::data_plane::key;
 use super::translation::{Decisions, Published};
 use crate::address::{self, Known, Nodes, RefusedClusterIp, RefusedClusterIps};
@@ -266,7 +265,7 @@ pub(crate) fn gateway_of(
         let is_agent = options.agent_service_account.as_deref() == Some(&*identity.service_account)
             && *options.namespace == *identity.namespace;
         if is_agent {
-            return Some(agents::name());
+            return Some(node_agents());
         }
         let published = published.borrow().clone()?;
         let mut gateways =

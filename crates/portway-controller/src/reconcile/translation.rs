@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
-use portway_config::{Configuration, EndpointsKey, NamespacedName, Revision, Transport};
+use portway_config::{Configuration, EndpointsKey, NamespacedName, Revision, Transport, node_agents};
 use portway_translate::backend::{EndpointsIndex, IndexedEndpoints};
 use portway_translate::{Memory, Options, Translation, translate_remembering};
 use portway_xds::Publisher;
@@ -166,9 +166,9 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             decision.and_then(|it| it.service.ingress.clone()).unwrap_or_default()
         };
         let mut all = configurations.clone();
-        all.insert(agents::name(), Arc::new(agents::configuration(configurations, addresses)));
+        all.insert(node_agents(), Arc::new(agents::configuration(configurations, addresses)));
         let mut revisions = self.publisher.publish(&all);
-        revisions.remove(&agents::name());
+        revisions.remove(&node_agents());
         revisions
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use portway_config::NamespacedName;
+use portway_config::node_agents;
 use portway_proxy::observe::{LogFormat, ObserveOptions, Observer};
 use portway_route::Router;
 use portway_translate::Statuses;
@@ -17,11 +17,6 @@ use crate::proxy_mode::{StartError, random};
 use crate::standalone::Published;
 use crate::standalone::signals::{Asked, Signals};
 use crate::wording::counted;
-
-/// Under which name the controller publishes the configuration of the agents.
-fn name() -> NamespacedName {
-    NamespacedName::new("", "node-agents")
-}
 
 /// Serves until a signal asks to end. Programs and maps stay in the kernel.
 ///
@@ -97,7 +92,7 @@ fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> Report
 
 fn client_options(args: AgentServeArgs) -> ClientOptions {
     ClientOptions {
-        gateway: name(),
+        gateway: node_agents(),
         pod: ["POD_NAME", "HOSTNAME"].iter().find_map(|it| std::env::var(it).ok()).unwrap_or_default(),
         controller: args.controller,
         ca_file: args.controller_ca,
