@@ -14,3 +14,4 @@ mod peers;
 mod tcp;
 mod topology;
 mod udp;
+mod wiring;

@@ -8,7 +8,8 @@ use portway_ebpf::{DropReason, Kernel, Node};
 
 use crate::host::Host;
 use crate::peers::{Connection, IMPATIENCE, serve_tcp};
-use crate::topology::{CLIENT, LISTENER, NODE, Topology, pod};
+use crate::topology::{CLIENT, LISTENER, NODE, Topology};
+use crate::wiring::pod;
 
 const MEGABYTE: usize = 1 << 20;
 

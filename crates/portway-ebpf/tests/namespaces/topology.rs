@@ -10,6 +10,7 @@ use portway_ebpf::service::{Backend, Endpoint, Reach, Service, ServiceAddress, S
 use portway_ebpf::{DropReason, Kernel, Limits, Node};
 
 use crate::host::Host;
+use crate::wiring::wire;
 
 pub(crate) const LISTENER: [&str; 2] = ["192.0.2.1:80", "[2001:db8::1]:80"];
 /// Of pod 0, where its servers are; the other pods' addresses differ in one digit.
@@ -24,36 +25,12 @@ pub(crate) struct Topology {
     balancer: Balancer,
 }
 
-/// Where a server of a pod listens, in either family.
-pub(crate) fn pod(number: usize) -> [SocketAddr; 2] {
-    [format!("10.0.{number}.2:8080"), format!("[fd00:{number}::2]:8080")].map(|it| it.parse().unwrap())
-}
-
 impl Topology {
     /// With the programs at every interface of the node that leads to a client or a pod.
     pub(crate) fn new(pods: usize) -> Self {
         let (client, node) = (Host::new("client"), Host::new("node"));
         let pods: Vec<_> = (0..pods).map(|number| Host::new(&format!("pod-{number}"))).collect();
-        node.join(
-            ("clients", &["198.51.100.254/24", "2001:db8:c::fe/64"]),
-            &client,
-            ("eth0", &["198.51.100.7/24", "2001:db8:c::7/64"]),
-        );
-        client.ip("route add default via 198.51.100.254");
-        client.ip("route add default via 2001:db8:c::fe");
-        for (number, pod) in pods.iter().enumerate() {
-            let here = [format!("10.0.{number}.1/24"), format!("fd00:{number}::1/64")];
-            let there = [format!("10.0.{number}.2/24"), format!("fd00:{number}::2/64")];
-            node.join(
-                (&format!("pod{number}"), &[&here[0], &here[1]]),
-                pod,
-                ("eth0", &[&there[0], &there[1]]),
-            );
-            pod.ip(&format!("route add default via 10.0.{number}.1"));
-            pod.ip(&format!("route add default via fd00:{number}::1"));
-        }
-        node.set("ipv4/ip_forward", "1");
-        node.set("ipv6/conf/all/forwarding", "1");
+        wire(&client, &node, &pods);
         let limits = small();
         let about_node = Node { ipv4: NODE[0].parse().ok(), ipv6: NODE[1].parse().ok() };
         let interfaces: Vec<_> = (0..pods.len()).map(|it| format!("pod{it}")).collect();

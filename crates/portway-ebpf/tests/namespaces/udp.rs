@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use portway_ebpf::service::{Reach, Transport};
 
 use crate::peers::{Datagrams, serve_udp};
-use crate::topology::{LISTENER, Topology, pod};
+use crate::topology::{LISTENER, Topology};
+use crate::wiring::pod;
 
 #[test]
 fn to_a_pod_and_back_with_the_clients_address_kept() {

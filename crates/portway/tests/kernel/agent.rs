@@ -16,10 +16,11 @@ use portway_xds::{Authenticate, AuthenticationError, Identity, Limits, Publisher
 use tempfile::TempDir;
 
 use crate::host::Host;
-use crate::network::{CLIENT, Network, pod};
+use crate::network::{CLIENT, Network};
 use crate::peers::{Connection, Datagrams, serve_tcp, serve_udp};
 use crate::running::eventually;
 use crate::running::portway::{Portway, command};
+use crate::wiring::pod;
 
 /// Of the Gateway: no machine has it.
 const ADDRESS: &str = "203.0.113.10";

@@ -14,3 +14,5 @@ mod peers;
 mod running;
 mod serving;
 mod switching;
+#[path = "../../../portway-ebpf/tests/namespaces/wiring.rs"]
+mod wiring;

@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::running::curl::curl;
 use crate::running::eventually;
 use crate::running::portway::{Portway, command};
+use crate::wiring::{pod, wire};
 
 /// The listeners of both families: 7000 is TCP, 7001 is UDP.
 pub(crate) const TCP: [&str; 2] = ["198.51.100.254:7000", "[2001:db8:c::fe]:7000"];
@@ -77,33 +78,12 @@ pub(crate) struct Network {
     manifests: TempDir,
 }
 
-/// Where the servers of a pod listen.
-pub(crate) fn pod(number: usize) -> [SocketAddr; 2] {
-    [format!("10.0.{number}.2:8080"), format!("[fd00:{number}::2]:8080")].map(|it| it.parse().unwrap())
-}
-
 impl Network {
     /// With manifests that name pod 0 as the one endpoint.
     pub(crate) fn new() -> Self {
         let (client, node) = (Host::new("client"), Host::new("node"));
         let pods = ["pod-0", "pod-1"].map(Host::new);
-        node.join(
-            ("clients", &["198.51.100.254/24", "2001:db8:c::fe/64"]),
-            &client,
-            ("eth0", &["198.51.100.7/24", "2001:db8:c::7/64"]),
-        );
-        client.ip("route add default via 198.51.100.254");
-        client.ip("route add default via 2001:db8:c::fe");
-        for (number, pod) in pods.iter().enumerate() {
-            let here = [format!("10.0.{number}.1/24"), format!("fd00:{number}::1/64")];
-            let there = [format!("10.0.{number}.2/24"), format!("fd00:{number}::2/64")];
-            let name = format!("pod{number}");
-            node.join((&name, &[&here[0], &here[1]]), pod, ("eth0", &[&there[0], &there[1]]));
-            pod.ip(&format!("route add default via 10.0.{number}.1"));
-            pod.ip(&format!("route add default via fd00:{number}::1"));
-        }
-        node.set("ipv4/ip_forward", "1");
-        node.set("ipv6/conf/all/forwarding", "1");
+        wire(&client, &node, &pods);
         let it = Self { client, node, pods, manifests: tempfile::tempdir().unwrap() };
         it.lead_to(&pod(0));
         it

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::network::{CLIENT, Network, ROUTED_BACK, TCP, UDP, pod};
+use crate::network::{CLIENT, Network, ROUTED_BACK, TCP, UDP};
 use crate::peers::{Connection, Datagrams, serve_tcp, serve_udp};
 use crate::running::eventually;
+use crate::wiring::pod;
 
 const MEGABYTE: usize = 1 << 20;
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::network::{Network, ROUTED_BACK, TCP, pod};
+use crate::network::{Network, ROUTED_BACK, TCP};
 use crate::peers::{Connection, serve_tcp};
+use crate::wiring::pod;
 
 const MEGABYTE: usize = 1 << 20;
 
