@@ -5,6 +5,7 @@
 
 pub mod balancer;
 pub mod btf;
+mod detach;
 mod drop_reason;
 mod error;
 pub mod flow;

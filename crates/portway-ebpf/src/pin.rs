@@ -9,6 +9,7 @@ use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::tc::SchedClassifierLink;
 use nix::net::if_::if_nametoindex;
 
+use crate::detach::detach;
 use crate::error::KernelError;
 use crate::layout;
 
@@ -83,10 +84,20 @@ pub fn remove(directory: &Path, but_own: bool) -> Result<bool, KernelError> {
         if but_own && *entry.file_name() == *own {
             continue;
         }
+        detach_all(&entry.path().join("links"));
         fs::remove_dir_all(entry.path()).map_err(|error| refused(&entry.path(), error))?;
         was_there = true;
     }
     Ok(was_there)
+}
+
+/// Ends what the kept links do, at once.
+fn detach_all(links: &Path) {
+    for link in fs::read_dir(links).into_iter().flatten().filter_map(Result::ok) {
+        // What is refused ends when its file is gone and the kernel gets round to it; where the interface has gone
+        // before, there is nothing to detach.
+        let _ = detach(&link.path());
+    }
 }
 
 fn refused(path: &Path, error: io::Error) -> KernelError {
