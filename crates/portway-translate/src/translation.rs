@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::Configuration;
+use portway_route::Router;
 
 use crate::context::{Context, Output};
 use crate::finding::Finding;
@@ -37,6 +38,14 @@ pub struct Memory {
     certificates: KnownCertificates,
     frame: Option<Frame>,
     routes: RouteMemory,
+}
+
+impl Memory {
+    /// The routes of a Gateway as the translation has compiled them, to find rules that never match; absent for a Gateway
+    /// without routes. Whoever serves the Gateway from here need not compile them once more.
+    pub fn router(&self, gateway: &ObjectKey) -> Option<&Router> {
+        self.routes.router(gateway)
+    }
 }
 
 /// Nothing of it: it has Secrets.

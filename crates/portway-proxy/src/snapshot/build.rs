@@ -36,6 +36,16 @@ impl GatewaySnapshot {
             Some(previous) => previous.router.recompile(&configuration),
             None => Router::compile(&configuration).0,
         };
+        Self::with_router(router, configuration, bindings, previous)
+    }
+
+    /// As [`Self::build`], with a router that somebody has compiled from the same configuration already.
+    pub fn with_router(
+        router: Router,
+        configuration: Arc<Configuration>,
+        bindings: Vec<Binding>,
+        previous: Option<&Self>,
+    ) -> (Self, Vec<Refused>) {
         let mut refused: Vec<_> = router.refused().iter().cloned().map(Refused::Routing).collect();
         let backends = match previous {
             Some(previous) => previous.backends.recompile(&previous.configuration, &configuration),

@@ -75,6 +75,11 @@ impl RouteMemory {
         self.backends.forget_uses();
     }
 
+    /// The routes of a Gateway, compiled.
+    pub(crate) fn router(&self, gateway: &ObjectKey) -> Option<&Router> {
+        self.routers.get(gateway)
+    }
+
     /// The routes to be looked at: those that are others in this snapshot, and those that depend on a Service that is.
     pub(super) fn follow(&mut self, snapshot: &Snapshot) -> BTreeSet<RouteKey> {
         let of = |kind: RouteKind, keys: Vec<ObjectKey>| {

@@ -9,6 +9,7 @@ use portway_api::manifest::Severity;
 use portway_api::{ObjectKey, Snapshot};
 use portway_config::{Configuration, NamespacedName};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot, Refused};
+use portway_route::Router;
 use portway_translate::{Controllers, Memory, Options, Statuses, Translation, translate_remembering};
 
 use super::bindings::{self, Bindings};
@@ -91,7 +92,8 @@ pub(crate) fn stage(
         // The order of Gateways is a part of what is served: it decides who has a port.
         is_new |= before.is_none_or(|before| before.snapshot.configuration.gateway != *name);
         let before = served.iter().find(|it| it.snapshot.configuration.gateway == *name);
-        let (gateway, is_same) = build(configuration, sockets, before);
+        let router = memory.router(&object_name::key(&configuration.gateway));
+        let (gateway, is_same) = build(configuration, sockets, before, router);
         is_new |= !is_same;
         gateways.push(gateway);
     }
@@ -140,11 +142,13 @@ fn by_age(configurations: BTreeMap<ObjectKey, Configuration>, snapshot: &Snapsho
     aged.into_iter().map(|(_, configuration)| configuration).collect()
 }
 
-/// Compiles a Gateway, unless it is the same as before; returns whether it is.
+/// Compiles a Gateway, unless it is the same as before; returns whether it is. `router` is what the translation has
+/// compiled to look for rules that never match: with one router for both, routes are kept and compiled once.
 fn build(
     configuration: Configuration,
     bindings: Vec<Binding>,
     before: Option<&ServedGateway>,
+    router: Option<&Router>,
 ) -> (ServedGateway, bool) {
     let previous = before.map(|before| &*before.snapshot);
     if let Some(before) = before
@@ -153,7 +157,11 @@ fn build(
     {
         return (before.clone(), true);
     }
-    let (snapshot, refused) = GatewaySnapshot::build(Arc::new(configuration), bindings, previous);
+    let configuration = Arc::new(configuration);
+    let (snapshot, refused) = match router.map(|router| router.recompile(&configuration)) {
+        Some(router) => GatewaySnapshot::with_router(router, configuration, bindings, previous),
+        None => GatewaySnapshot::build(configuration, bindings, previous),
+    };
     (ServedGateway { snapshot: Arc::new(snapshot), refused }, false)
 }
 
