@@ -130,6 +130,6 @@ static __noinline int forward_icmp_error(struct __sk_buff *skb, struct scratch *
 		return drop(DROP_REWRITE);
 	if (to_stack)
 		return PASS;
-	skb->tc_index = ALREADY_REWRITTEN;
+	tag_rewritten(skb);
 	return leave(skb, packet, &hop);
 }

@@ -36,7 +36,7 @@ static __noinline int forward(struct __sk_buff *skb, struct scratch *scratch, __
 		return refuse(skb, scratch, reason, hop.mtu);
 	if (!rewrite(skb, packet, to))
 		return drop(DROP_REWRITE);
-	skb->tc_index = ALREADY_REWRITTEN;
+	tag_rewritten(skb);
 	return leave(skb, packet, &hop);
 }
 
@@ -210,7 +210,7 @@ static __always_inline int balance(struct __sk_buff *skb, enum hook hook)
 SEC("classifier/ingress")
 int portway_ingress(struct __sk_buff *skb)
 {
-	skb->tc_index = 0;
+	untag_rewritten(skb);
 	return balance(skb, INGRESS);
 }
 
@@ -218,8 +218,8 @@ int portway_ingress(struct __sk_buff *skb)
 SEC("classifier/egress")
 int portway_egress(struct __sk_buff *skb)
 {
-	if (skb->tc_index == ALREADY_REWRITTEN) {
-		skb->tc_index = 0;
+	if (is_rewritten(skb)) {
+		untag_rewritten(skb);
 		return PASS;
 	}
 	return balance(skb, EGRESS);

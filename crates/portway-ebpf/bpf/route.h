@@ -3,10 +3,8 @@
 #pragma once
 
 #include "rewrite.h"
+#include "tag.h"
 #include "verdict.h"
-
-/* Set on what we have rewritten and sent, so that it is not looked at again on its way out. */
-#define ALREADY_REWRITTEN 0x5057
 
 #define IPV4_FAMILY 2
 #define IPV6_FAMILY 10
