@@ -24,18 +24,25 @@ fn main() {
     println!("cargo::rerun-if-changed=bpf");
     println!("cargo::rerun-if-env-changed=PORTWAY_CLANG");
     let compiler = compiler().unwrap_or_else(|| panic!("{MISSING}"));
-    let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("portway.bpf.o");
-    let output = Command::new(&compiler)
+    compile(&compiler, "portway");
+    compile(&compiler, "policy");
+}
+
+/// Makes an object of `bpf/NAME.bpf.c`.
+fn compile(compiler: &str, name: &str) {
+    let source = format!("bpf/{name}.bpf.c");
+    let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(format!("{name}.bpf.o"));
+    let output = Command::new(compiler)
         .args(["-std=gnu11", "-O2", "-g", "-mcpu=v3", "-Wall", "-Wextra", "-Werror"])
         .args(target())
-        .args(["-c", "bpf/portway.bpf.c", "-o"])
+        .args(["-c", &source, "-o"])
         .arg(&object)
         .output();
     match output {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
             panic!(
-                "{compiler} does not compile bpf/portway.bpf.c:\n{}{MISSING}",
+                "{compiler} does not compile {source}:\n{}{MISSING}",
                 String::from_utf8_lossy(&output.stderr)
             )
         }

@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn cut_short_at_every_byte_it_is_refused() {
-        let whole = object::btf_section().unwrap();
+        let whole = object::btf_section(object::OBJECT).unwrap();
         assert!(Btf::parse(&whole).is_ok());
         for length in 0..whole.len() {
             assert!(Btf::parse(&whole[..length]).is_err(), "{length} bytes");

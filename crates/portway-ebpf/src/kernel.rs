@@ -81,7 +81,7 @@ impl Kernel {
     }
 
     fn load_from(limits: &Limits, node: Node, pins: Option<Pins>) -> Result<Self, KernelError> {
-        layout::verify(&object::btf().map_err(layout::LayoutError::from)?)?;
+        layout::verify(&object::btf(object::OBJECT).map_err(layout::LayoutError::from)?)?;
         let mut loader = EbpfLoader::new();
         let sizes = [
             ("services", limits.services),
@@ -342,12 +342,12 @@ fn monotonic_clock() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 
-fn told(map: &'static str) -> impl Fn(MapError) -> KernelError {
+pub(crate) fn told(map: &'static str) -> impl Fn(MapError) -> KernelError {
     move |error| KernelError::Map { map, error }
 }
 
 /// What is not there need not be removed.
-fn missing(error: MapError) -> Result<(), MapError> {
+pub(crate) fn missing(error: MapError) -> Result<(), MapError> {
     match error {
         MapError::KeyNotFound => Ok(()),
         MapError::SyscallError(ref it) if it.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -4,10 +4,8 @@
 //! moved on one side alone must not be found out by packets.
 
 use std::fmt;
-use std::mem::{offset_of, size_of};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use aya::Pod;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::btf::{Btf, BtfError};
@@ -19,6 +17,22 @@ use crate::btf::{Btf, BtfError};
 #[repr(C, align(4))]
 pub struct Address {
     octets: [u8; 16],
+}
+
+// SAFETY: `IntoBytes` and `FromBytes` are derived, so there is no padding and any bytes are a value.
+#[allow(unsafe_code, reason = "aya takes keys and values by this trait alone")]
+unsafe impl aya::Pod for Address {}
+
+impl Address {
+    /// Its octets, in network byte order.
+    pub fn octets(&self) -> [u8; 16] {
+        self.octets
+    }
+
+    /// From its octets, in network byte order.
+    pub fn from_octets(octets: [u8; 16]) -> Self {
+        Self { octets }
+    }
 }
 
 impl From<IpAddr> for Address {
@@ -78,7 +92,9 @@ macro_rules! shared {
         $(
             $(#[$meta])*
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-            #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+            #[derive(
+                zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
+            )]
             #[repr(C)]
             pub struct $name {
                 $($(#[$field_meta])* pub $field: $type,)*
@@ -86,22 +102,24 @@ macro_rules! shared {
 
             // SAFETY: `IntoBytes` and `FromBytes` are derived, so there is no padding and any bytes are a value.
             #[allow(unsafe_code, reason = "aya takes keys and values by this trait alone")]
-            unsafe impl Pod for $name {}
+            unsafe impl aya::Pod for $name {}
         )*
 
-        const STRUCTURES: &[Structure] = &[$(Structure {
+        pub(crate) const STRUCTURES: &[$crate::layout::Structure] = &[$($crate::layout::Structure {
             name: $c_name,
             size: size_of::<$name>(),
-            fields: &[$((stringify!($field), offset_of!($name, $field), size_of::<$type>()),)*],
+            fields: &[$((stringify!($field), std::mem::offset_of!($name, $field), size_of::<$type>()),)*],
         }),*];
     };
 }
 
+pub(crate) use shared;
+
 /// A structure, with name, offset and size of each field.
-struct Structure {
-    name: &'static str,
-    size: usize,
-    fields: &'static [(&'static str, usize, usize)],
+pub(crate) struct Structure {
+    pub(crate) name: &'static str,
+    pub(crate) size: usize,
+    pub(crate) fields: &'static [(&'static str, usize, usize)],
 }
 
 shared! {
@@ -300,11 +318,15 @@ impl ServiceKey {
 
 /// A number that differs where a layout does: maps of another are not taken over.
 pub fn fingerprint() -> u64 {
+    fingerprint_of(STRUCTURES)
+}
+
+pub(crate) fn fingerprint_of(structures: &[Structure]) -> u64 {
     // FNV-1a: the same in every build.
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut add = |bytes: &[u8]| hash = bytes.iter().fold(hash, |hash, byte| step(hash, *byte));
-    for structure in STRUCTURES {
+    for structure in structures {
         add(structure.name.as_bytes());
         add(&structure.size.to_le_bytes());
         for (field, offset, size) in structure.fields {
@@ -322,7 +344,11 @@ pub fn fingerprint() -> u64 {
 ///
 /// The first difference.
 pub fn verify(btf: &Btf) -> Result<(), LayoutError> {
-    for structure in STRUCTURES {
+    verify_all(btf, STRUCTURES)
+}
+
+pub(crate) fn verify_all(btf: &Btf, structures: &[Structure]) -> Result<(), LayoutError> {
+    for structure in structures {
         let name = structure.name;
         let found = btf.structure(name)?.ok_or(LayoutError::Missing { name })?;
         if found.size as usize != structure.size {
@@ -360,7 +386,7 @@ pub enum LayoutError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -368,13 +394,12 @@ mod tests {
 
     #[test]
     fn the_programs_have_the_same_structures() {
-        let btf = object::btf().unwrap();
+        let btf = object::btf(object::OBJECT).unwrap();
         verify(&btf).unwrap();
     }
 
     /// `NAME = 1` and `NAME = 1 << 2` of the enumerations, and `#define NAME 1`.
-    fn constants() -> BTreeMap<String, i64> {
-        let header = include_str!("../bpf/layout.h");
+    pub(crate) fn constants(header: &str) -> BTreeMap<String, i64> {
         let lines = header.lines().map(|line| line.trim().trim_end_matches(','));
         let pairs = lines.filter_map(|line| {
             line.split_once(" = ").or_else(|| line.strip_prefix("#define ")?.split_once(' '))
@@ -388,7 +413,7 @@ mod tests {
 
     #[test]
     fn the_programs_have_the_same_constants() {
-        let mut theirs = constants();
+        let mut theirs = constants(include_str!("../bpf/layout.h"));
         let ours: [(&str, i64); 13] = [
             ("MAGLEV_SLOTS", MAGLEV_SLOTS as i64),
             ("ENDPOINT_REFUSE", ENDPOINT_REFUSE.into()),
@@ -418,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_found() {
-        let mut btf = object::btf().unwrap();
+        let mut btf = object::btf(object::OBJECT).unwrap();
         btf.rename("last_seen", "last_been");
         let error = verify(&btf).unwrap_err().to_string();
         assert_eq!(

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod netlink;
 mod object;
 pub mod pin;
+pub mod policy;
 pub mod service;
 
 pub use self::drop_reason::DropReason;

@@ -26,7 +26,12 @@ pub(crate) struct Pins {
 impl Pins {
     /// Under a folder that is named for the layout of the maps: those of another layout stay apart.
     pub(crate) fn open(directory: &Path) -> Result<Self, KernelError> {
-        let it = Self { directory: directory.join(format!("{:016x}", layout::fingerprint())) };
+        Self::open_for(directory, layout::fingerprint())
+    }
+
+    /// The same for maps whose layout has this fingerprint.
+    pub(crate) fn open_for(directory: &Path, fingerprint: u64) -> Result<Self, KernelError> {
+        let it = Self { directory: directory.join(format!("{fingerprint:016x}")) };
         for folder in ["maps", "links"] {
             let path = it.directory.join(folder);
             fs::create_dir_all(&path).map_err(|error| refused(&path, error))?;
@@ -73,7 +78,12 @@ pub(crate) fn keep(link: SchedClassifierLink, path: &Path) -> Result<(), KernelE
 ///
 /// It cannot be removed.
 pub fn remove(directory: &Path, but_own: bool) -> Result<bool, KernelError> {
-    let own = format!("{:016x}", layout::fingerprint());
+    remove_but(directory, but_own.then(layout::fingerprint))
+}
+
+/// The same, but for what is under this fingerprint.
+pub(crate) fn remove_but(directory: &Path, own: Option<u64>) -> Result<bool, KernelError> {
+    let own = own.map(|it| format!("{it:016x}"));
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -81,7 +91,7 @@ pub fn remove(directory: &Path, but_own: bool) -> Result<bool, KernelError> {
     };
     let mut was_there = false;
     for entry in entries.filter_map(Result::ok) {
-        if but_own && *entry.file_name() == *own {
+        if own.as_ref().is_some_and(|own| *entry.file_name() == **own) {
             continue;
         }
         detach_all(&entry.path().join("links"));

@@ -8,10 +8,16 @@ use std::process::Command;
 use aya::EbpfLoader;
 use aya::programs::SchedClassifier;
 use portway_ebpf::kernel::{EGRESS, INGRESS};
+use portway_ebpf::policy::{ENTER, FROM_POD, LEAVE, TO_POD};
 
 fn verifier_accepts_what_comes_of(compiler: &str) {
+    accepts(compiler, "portway.bpf.c", &[INGRESS, EGRESS]);
+    accepts(compiler, "policy.bpf.c", &[FROM_POD, TO_POD, ENTER, LEAVE]);
+}
+
+fn accepts(compiler: &str, source: &str, names: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let object = folder.path().join("portway.bpf.o");
+    let object = folder.path().join("programs.o");
     let headers = format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(compiler)
         .args([
@@ -26,14 +32,14 @@ fn verifier_accepts_what_comes_of(compiler: &str) {
             "bpf",
             &headers,
         ])
-        .args(["-c", "bpf/portway.bpf.c", "-o"])
+        .args(["-c", &format!("bpf/{source}"), "-o"])
         .arg(&object)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
         .output()
         .unwrap_or_else(|error| panic!("{compiler}: {error}; `tools/setup test` installs it"));
     assert!(output.status.success(), "{compiler}: {}", String::from_utf8_lossy(&output.stderr));
     let mut programs = EbpfLoader::new().load_file(&object).unwrap();
-    for name in [INGRESS, EGRESS] {
+    for name in names {
         let program: &mut SchedClassifier = programs.program_mut(name).unwrap().try_into().unwrap();
         program.load().unwrap_or_else(|error| panic!("{name} by {compiler}: {error:?}"));
     }

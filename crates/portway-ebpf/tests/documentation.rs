@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use portway_ebpf::policy::{PolicyDrop, PolicyLimits};
 use portway_ebpf::{DropReason, Limits};
 
 fn page(name: &str) -> String {
@@ -22,11 +23,15 @@ fn rows(page: &str, section: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn limits_are_documented_with_their_defaults() {
-    let shown = format!("{:#?}", Limits::default());
+    are_documented(&format!("{:#?}", Limits::default()), "The kernel data plane");
+    are_documented(&format!("{:#?}", PolicyLimits::default()), "Network policy in the kernel");
+}
+
+fn are_documented(shown: &str, section: &str) {
     let fields = shown.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));
     let fields: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     assert!(fields.len() > 10, "{shown}");
-    let rows = rows(&page("limits.md"), "The kernel data plane");
+    let rows = rows(&page("limits.md"), section);
     let documented: BTreeMap<_, _> = rows.into_iter().map(|row| (row[1].clone(), row[2].clone())).collect();
     assert_eq!(documented, fields);
 }
@@ -35,6 +40,8 @@ fn limits_are_documented_with_their_defaults() {
 fn drop_reasons_are_documented() {
     let documented: BTreeSet<_> =
         rows(&page("ebpf.md"), "Drops").into_iter().map(|row| row[1].clone()).collect();
-    let reasons: BTreeSet<_> = DropReason::ALL.iter().map(|it| it.as_str().to_owned()).collect();
+    let of_balancing = DropReason::ALL.iter().map(|it| it.as_str());
+    let of_policy = PolicyDrop::ALL.iter().map(|it| it.as_str());
+    let reasons: BTreeSet<_> = of_balancing.chain(of_policy).map(str::to_owned).collect();
     assert_eq!(documented, reasons);
 }

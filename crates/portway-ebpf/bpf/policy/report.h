@@ -7,7 +7,7 @@
 static __always_inline void tell_of(struct policy_scratch *scratch, __u16 outcome)
 {
 	const struct policy_question *question = &scratch->question;
-	struct policy_event *event;
+	struct policy_event *event = &scratch->event;
 	__u64 second = scratch->now >> 30;
 
 	if (scratch->event_second != second) {
@@ -17,16 +17,13 @@ static __always_inline void tell_of(struct policy_scratch *scratch, __u16 outcom
 	scratch->events += 1;
 	if (scratch->events > POLICY_EVENTS)
 		return;
-	event = bpf_ringbuf_reserve(&policy_events, sizeof(*event), 0);
-	if (!event)
-		return;
 	event->tuple = scratch->key.tuple;
 	event->interface = scratch->key.interface;
 	event->policy = question->policy;
 	event->identity = question->gateway ? question->gateway : question->identity;
 	event->direction = (__u16)question->direction;
 	event->outcome = outcome;
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_output(&policy_events, event, sizeof(*event), 0);
 }
 
 /* Counts a packet for the policy of scratch->question, and the flow that it begins. */

@@ -33,6 +33,8 @@ struct policy_scratch {
 	/* An entry on its way into a map. */
 	struct policy_flow entry;
 	struct policy_question question;
+	/* On its way to user space. */
+	struct policy_event event;
 	__u64 now;
 	/* The second, roughly, in which events are counted, and how many there were. */
 	__u64 event_second;
