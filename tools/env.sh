@@ -14,6 +14,7 @@ export PORTWAY_TOOLS=${PORTWAY_TOOLS:-$PORTWAY_CACHE/tools}
 export PORTWAY_GATEWAY_API_VERSION=1.7.0
 export PORTWAY_CARGO_DENY_VERSION=0.20.2
 h2spec_pin=$(sha256sum <"$PORTWAY_ROOT/tools/h2spec/go.sum" | cut -c 1-8)
+cyclonus_pin=$(cat "$PORTWAY_ROOT"/tools/cyclonus/{go.mod,go.sum,main.go} | sha256sum | cut -c 1-8)
 testbed_pin=$(cat "$PORTWAY_ROOT"/testbed/{build,pause.c,go/go.mod,go/go.sum,go/*.go,go/{kube,coredns}/*.go} | sha256sum | cut -c 1-8)
 conformance_pin=$(find "$PORTWAY_ROOT"/testbed/{build,go/go.mod,go/go.sum,go/conformance,go/authserver} -type f | LC_ALL=C sort |
   xargs cat | sha256sum | cut -c 1-8)
@@ -23,6 +24,8 @@ python_pin=$(sha256sum <"$PORTWAY_ROOT/tools/requirements.txt" | cut -c 1-8)
 export PORTWAY_CRDS=${PORTWAY_CRDS:-$PORTWAY_TOOLS/gateway-api-$PORTWAY_GATEWAY_API_VERSION/config/crd}
 # HTTP/2 conformance.
 export PORTWAY_H2SPEC=${PORTWAY_H2SPEC:-$PORTWAY_TOOLS/h2spec-$h2spec_pin/h2spec}
+# The cases of cyclonus, which network policy is held to: JSON that tools/cyclonus prints.
+export PORTWAY_CYCLONUS_CASES=${PORTWAY_CYCLONUS_CASES:-$PORTWAY_TOOLS/cyclonus-$cyclonus_pin/cases.json}
 # A Python with the clients and servers that the tests talk to (tools/requirements.txt).
 export PORTWAY_PYTHON=${PORTWAY_PYTHON:-$PORTWAY_TOOLS/python-$python_pin/bin/python}
 # Licences, sources and bans of what we depend on.
@@ -31,4 +34,4 @@ export PORTWAY_CARGO_DENY=${PORTWAY_CARGO_DENY:-$PORTWAY_TOOLS/cargo-deny-$PORTW
 export PORTWAY_TESTBED_GO=go1.27.0
 export PORTWAY_TESTBED=${PORTWAY_TESTBED:-$PORTWAY_TOOLS/testbed-$testbed_pin}
 export PORTWAY_CONFORMANCE=${PORTWAY_CONFORMANCE:-$PORTWAY_TOOLS/conformance-$conformance_pin}
-unset h2spec_pin python_pin testbed_pin conformance_pin
+unset h2spec_pin cyclonus_pin python_pin testbed_pin conformance_pin

@@ -15,6 +15,7 @@ pub mod filter;
 pub mod hostname;
 pub mod key;
 pub mod listener;
+pub mod network_policy;
 pub mod request_match;
 pub mod route;
 pub mod tls;

@@ -2,7 +2,12 @@
 
 use std::net::IpAddr;
 
-use crate::tables::{Class, ClassId, Decision, DirectionPolicy, IdentityId, Protocol, Ruling, Verdict};
+use crate::tables::{
+    Class, ClassId, Decision, DirectionPolicy, IdentityId, LocalPod, PolicyIndex, Protocol, Ruling, Verdict,
+};
+
+/// What no policy can forbid.
+const ALWAYS: Ruling = Ruling { order: 0, decision: Decision::Allow, policy: PolicyIndex::NONE };
 
 /// The other end of a flow, as one side sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +18,23 @@ pub struct PeerLookup {
     pub address: IpAddr,
 }
 
+impl LocalPod {
+    /// What decides on a flow of this pod, by one direction of its policies: a pod cannot block access to itself.
+    pub fn decide(
+        &self,
+        policy: &DirectionPolicy,
+        peer: PeerLookup,
+        (protocol, port): (Protocol, u16),
+    ) -> Ruling {
+        if self.addresses.contains(&peer.address) { ALWAYS } else { policy.decide(peer, protocol, port) }
+    }
+}
+
 impl DirectionPolicy {
-    /// What decides on a flow with that peer: never [`Decision::Pass`] of an order below the last. Anything but
-    /// [`Decision::Deny`] goes through.
+    /// What decides on a flow with that peer. Anything but [`Decision::Deny`] goes through.
     pub fn decide(&self, peer: PeerLookup, protocol: Protocol, port: u16) -> Ruling {
         if peer.identity == IdentityId::HOST {
-            return Ruling { order: 0, decision: Decision::Allow, ..Ruling::PASS };
+            return ALWAYS;
         }
         let by_identity = self.by_identity.get(&peer.identity).copied();
         let by_network = self.network_class(peer.address);

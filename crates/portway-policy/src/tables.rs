@@ -15,9 +15,10 @@
 //! # Changing from one state to the next
 //!
 //! A [`PolicySetId`] always means the same rules, and neither it nor an [`IdentityId`] is used a second time. The sets of a state
-//! still know the identities that the state before had. So nothing that both states allow is denied meanwhile, and nothing
-//! allowed that neither of them allows, if a change is written in this order: new sets; what set each pod has; addresses; and
-//! last, sets and addresses that are no more are taken away.
+//! also judge the identities of the state before it, by the new rules. So if a change is written in this order, there is no moment at
+//! which a pod or a policy counts other than it was before or is afterwards: new sets; which set each pod has; addresses;
+//! and last, sets and addresses that are no more are taken away. Where [`compile`](crate::Compiler::compile) returns two
+//! states, the first is written to the end before the second.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,9 +27,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use portway_config::NamespacedName;
 
-/// Who has an address: all pods that no policy can tell from each other. Never used a second time, until the agent starts anew
-/// without its maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Who has an address: all pods that no policy can tell from each other. Never used a second time; an agent that starts anew goes on from
+/// what its maps hold ([`Former`](crate::Former)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityId(pub u32);
 
 impl IdentityId {
@@ -43,7 +44,7 @@ impl IdentityId {
 }
 
 /// A [`PodPolicy`]. The same number always means the same rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicySetId(pub u32);
 
 /// A class within a [`DirectionPolicy`]: an index of its `classes`.
@@ -51,7 +52,7 @@ pub struct PolicySetId(pub u32);
 pub struct ClassId(pub u32);
 
 /// A policy, to be named in a log line and in counters. Never used a second time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyIndex(pub u32);
 
 impl PolicyIndex {
@@ -125,7 +126,7 @@ pub struct LocalPod {
 }
 
 /// What a pod may get and send.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodPolicy {
     /// What it may get. Ports are its own.
     pub ingress: Ruled,
@@ -144,7 +145,7 @@ impl PodPolicy {
 }
 
 /// One side of a pod's policies.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ruled {
     /// What is enforced.
     pub enforced: DirectionPolicy,
@@ -154,7 +155,7 @@ pub struct Ruled {
 }
 
 /// The rules for one direction.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DirectionPolicy {
     /// Where no rule speaks of peer and port. A pod that policies isolate in this direction: denied, by the first of them.
     pub default: Verdict,
