@@ -10,7 +10,7 @@ pub use mimalloc::MiMalloc as Allocator;
 ///
 /// The allocator does so by itself while it is being used, some time after memory was freed. A thread that works hard
 /// now and then, such as the one that reads manifests, and sleeps in between would hold on to all that its last work
-/// took. This takes milliseconds; call it after such work, not while requests are served.
+/// took. This takes milliseconds: call it after such work, and where requests are served after a peak of them.
 pub fn give_back() {
     // SAFETY: the function has no precondition; it may be called by any thread at any time.
     #[allow(unsafe_code, reason = "a function of the C library, which has no safe interface")]

@@ -7,6 +7,7 @@
 mod accept;
 mod bind;
 mod drain;
+mod ebb;
 mod group;
 mod handshake;
 mod record;

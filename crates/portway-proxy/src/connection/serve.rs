@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::accept::{Owner, Port};
 use super::drain::{DrainSignal, DrainTrigger};
+use super::ebb::Ebb;
 use super::handshake;
 use super::record::Recording;
 use super::tunnel::{self, Reset};
@@ -30,6 +31,7 @@ pub(crate) struct Downstream {
     pub(crate) worker: Rc<Worker>,
     /// Connections that are open.
     open: Cell<usize>,
+    ebb: Ebb,
     /// UDP sessions that are open.
     udp_sessions: Cell<usize>,
     /// Ends connections of a listener that goes away or changes its nature while its port stays.
@@ -44,6 +46,7 @@ impl Downstream {
         Rc::new(Self {
             worker,
             open: Cell::default(),
+            ebb: Ebb::default(),
             udp_sessions: Cell::default(),
             listeners: RefCell::default(),
             scratch: RefCell::new(scratch),
@@ -57,10 +60,19 @@ impl Downstream {
             return accepted.refuse(Reason::Overload);
         }
         let open = Open::new(self, |downstream| &downstream.open);
+        self.ebb.rose_to(self.open.get());
         port.tenure().group.spawn(async move {
-            let _open = open;
+            let open = open;
             serve(stream, accepted).await;
+            let downstream = Rc::clone(&open.downstream);
+            drop(open);
+            downstream.ebb.fell_to(downstream.open.get());
         });
+    }
+
+    /// Gives memory back to the system after each peak of connections. Does not end.
+    pub(crate) async fn give_memory_back(self: Rc<Self>) {
+        self.ebb.after_each(&self.open, portway_allocator::give_back).await;
     }
 
     /// Counts a UDP session; None when there are too many.

@@ -84,6 +84,7 @@ impl Ports {
     }
 
     async fn follow(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        tokio::task::spawn_local(Rc::clone(&self.downstream).give_memory_back());
         while let Some(command) = commands.recv().await {
             // Whoever asked may have gone away; the work is done all the same.
             match command {

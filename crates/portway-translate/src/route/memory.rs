@@ -31,6 +31,8 @@ pub(crate) struct RouteMemory {
     /// Which routes depend on a Service, be it there or not.
     by_service: BTreeMap<ObjectKey, BTreeSet<RouteKey>>,
     remembered: BTreeMap<RouteKey, Remembered>,
+    /// The lists of the route that was remembered last.
+    last: Remembered,
     /// How many HTTPRoutes and GRPCRoutes want to be at each listener.
     http_kinds: BTreeMap<ListenerIndex, (usize, usize)>,
     /// How many routes are attached to each listener.
@@ -48,17 +50,18 @@ pub(crate) struct RouteMemory {
 }
 
 /// What one route takes part in, each once. There are thousands of routes with one of each, for which a set of the
-/// standard library takes the room of eleven.
-#[derive(Default)]
+/// standard library takes the room of eleven; and most take part in what the route before them takes part in, and share
+/// its list.
+#[derive(Clone, Default)]
 struct Remembered {
     /// The Services that it depends on.
-    services: Box<[ObjectKey]>,
+    services: Arc<[ObjectKey]>,
     /// Where it wants to be, if it carries HTTP.
-    wanted: Box<[ListenerIndex]>,
+    wanted: Arc<[ListenerIndex]>,
     /// Where it is attached.
-    attached: Box<[ListenerIndex]>,
+    attached: Arc<[ListenerIndex]>,
     /// The Gateways that have it in their configuration.
-    gateways: Box<[ObjectKey]>,
+    gateways: Arc<[ObjectKey]>,
 }
 
 impl RouteMemory {
@@ -107,7 +110,7 @@ impl RouteMemory {
     /// attached is then decided among all of them.
     pub(super) fn is_contested<'k>(&self, mut routes: impl Iterator<Item = &'k RouteKey>) -> bool {
         routes.any(|route| {
-            let wanted = self.remembered.get(route).into_iter().flat_map(|it| &it.wanted);
+            let wanted = self.remembered.get(route).into_iter().flat_map(|it| it.wanted.iter());
             wanted
                 .filter_map(|listener| self.http_kinds.get(listener))
                 .any(|(http, grpc)| *http > 0 && *grpc > 0)
@@ -117,7 +120,7 @@ impl RouteMemory {
     /// Forgets what a route took part in.
     pub(super) fn forget(&mut self, key: &RouteKey) {
         let Some(before) = self.remembered.remove(key) else { return };
-        for service in &before.services {
+        for service in &*before.services {
             if let Some(routes) = self.by_service.get_mut(service) {
                 routes.remove(key);
                 if routes.is_empty() {
@@ -125,16 +128,16 @@ impl RouteMemory {
                 }
             }
         }
-        for listener in &before.wanted {
+        for listener in &*before.wanted {
             let (http, grpc) = self.http_kinds.entry(listener.clone()).or_default();
             let count = if key.kind == RouteKind::Http { http } else { grpc };
             *count = count.saturating_sub(1);
         }
-        for listener in &before.attached {
+        for listener in &*before.attached {
             let count = self.attached.entry(listener.clone()).or_default();
             *count = count.saturating_sub(1);
         }
-        for gateway in &before.gateways {
+        for gateway in &*before.gateways {
             let route = self.routes.get_mut(gateway).and_then(|routes| routes.remove(key));
             if let Some(route) = route {
                 self.backends.remove_route(gateway, &route);
@@ -165,7 +168,8 @@ impl RouteMemory {
             let (http, grpc) = self.http_kinds.entry(listener.clone()).or_default();
             *(if key.kind == RouteKind::Http { http } else { grpc }) += 1;
         }
-        let (services, wanted) = (services.into_iter().collect(), wanted.into_iter().collect());
+        let services = shared(&mut self.last.services, services);
+        let wanted = shared(&mut self.last.wanted, wanted);
         self.remembered.insert(key.clone(), Remembered { services, wanted, ..Remembered::default() });
     }
 
@@ -175,14 +179,14 @@ impl RouteMemory {
             *self.attached.entry(listener.clone()).or_default() += 1;
         }
         if let Some(remembered) = self.remembered.get_mut(key) {
-            remembered.attached = listeners.into_iter().collect();
+            remembered.attached = shared(&mut self.last.attached, listeners);
         }
     }
 
     /// Remembers which Gateways have a route in their configuration; then it is [`put`](Self::put) into each.
     pub(super) fn serve<'k>(&mut self, key: &RouteKey, gateways: impl Iterator<Item = &'k ObjectKey>) {
         if let Some(remembered) = self.remembered.get_mut(key) {
-            remembered.gateways = gateways.cloned().collect();
+            remembered.gateways = shared(&mut self.last.gateways, gateways.cloned());
         }
     }
 
@@ -207,6 +211,15 @@ impl RouteMemory {
         self.earlier.clear();
         self.shared_statuses.forget_unused();
     }
+}
+
+/// A list: the last one, if it is the same.
+fn shared<T: Clone + PartialEq>(last: &mut Arc<[T]>, new: impl IntoIterator<Item = T>) -> Arc<[T]> {
+    let new: Vec<_> = new.into_iter().collect();
+    if **last != *new {
+        *last = new.into();
+    }
+    Arc::clone(last)
 }
 
 fn listeners(work: &Work<'_, '_>) -> BTreeSet<ListenerIndex> {

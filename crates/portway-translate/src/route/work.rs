@@ -66,16 +66,15 @@ impl<'a, 'p> Work<'a, 'p> {
         }
         let mut problems = Problems::default();
         let hostnames = view.hostnames(&mut problems);
-        let parents = named
-            .into_iter()
-            .filter_map(|(index, reference, parent)| {
-                let gateway = gateways.get(&parent.gateway)?;
-                let attached = attach(context, &view, &hostnames, &reference, parent, gateway);
-                Some(ParentWork { reference, index, parent, attached, displaced: Vec::new() })
-            })
-            .collect();
+        // Of thousands of routes, each with one: a vector that grows by itself begins with room for four.
+        let mut works = Vec::with_capacity(named.len());
+        works.extend(named.into_iter().filter_map(|(index, reference, parent)| {
+            let gateway = gateways.get(&parent.gateway)?;
+            let attached = attach(context, &view, &hostnames, &reference, parent, gateway);
+            Some(ParentWork { reference, index, parent, attached, displaced: Vec::new() })
+        }));
         let translated = view.rules(context);
-        Some(Self { view, hostnames, problems, translated, parents })
+        Some(Self { view, hostnames, problems, translated, parents: works })
     }
 
     /// Whether no part of the route can be served, wherever it is attached.
