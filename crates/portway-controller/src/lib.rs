@@ -9,6 +9,7 @@
 //! | [`address`] | which addresses a Gateway gets: pools, static ones |
 //! | [`leader`] | which of several controllers writes |
 //! | [`limits`] | limits and defaults |
+//! | [`holders`] | Leases that tell which node announces an address |
 //! | [`metrics`] | what is counted |
 //! | [`provision`] | the objects that serve a Gateway, and keeping them as they should be |
 //! | [`mod@run`] | the life of a controller |
@@ -21,6 +22,7 @@ mod client;
 mod failure;
 #[cfg(test)]
 mod fake_api;
+pub mod holders;
 pub mod leader;
 pub mod limits;
 pub mod metrics;

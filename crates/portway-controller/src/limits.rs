@@ -24,6 +24,14 @@ limits! {
     LEASE_REQUEST lease_request: Duration = Duration::from_secs(3);
     /// How long others leave the Lease to the one that led, when the API server has come back.
     LEASE_YIELD lease_yield: Duration = Duration::from_secs(2);
+    /// For how long the Lease of an address that a node announces is written. Nobody decides anything by it.
+    HOLDER_LEASE_DURATION holder_lease_duration: Duration = Duration::from_secs(900);
+    /// How often it is renewed.
+    HOLDER_LEASE_RENEWAL holder_lease_renewal: Duration = Duration::from_secs(300);
+    /// How long after a change of hands it is written, since another may follow.
+    HOLDER_LEASE_SETTLES holder_lease_settles: Duration = Duration::from_secs(1);
+    /// Pause before it is written again that the API server did not take.
+    HOLDER_LEASE_PAUSE holder_lease_pause: Duration = Duration::from_secs(10);
     /// How long it may take to connect to the API server.
     API_CONNECT api_connect: Duration = Duration::from_secs(5);
     /// How long the API server may take until its answer to a request begins.

@@ -134,6 +134,18 @@ struct service_counters {
 	__u64 bytes_from_endpoint;
 };
 
+/* An address that this node announces at an interface. */
+struct announced_key {
+	struct address address;
+	__u32 interface;
+};
+
+struct announced {
+	/* The interface's own. */
+	__u8 link_address[6];
+	__u8 reserved[2];
+};
+
 /* One entry. */
 struct settings {
 	/* Of this node, as source towards endpoints with ENDPOINT_MASQUERADE. Unspecified: there is none. */
@@ -145,6 +157,8 @@ struct settings {
 	__u64 tcp_closed_timeout;
 	__u64 udp_timeout;
 	__u64 udp_replied_timeout;
+	/* Nanoseconds since the agent's last sign of life after which it is taken for dead. */
+	__u64 announcer_silence;
 	/* Source ports of masqueraded flows: the first (in the machine's byte order), and how many. */
 	__u32 masquerade_first_port;
 	__u32 masquerade_ports;

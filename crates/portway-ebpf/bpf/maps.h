@@ -86,3 +86,20 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } drops SEC(".maps");
+
+/* What this node answers ARP and NDP for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct announced_key);
+	__type(value, struct announced);
+} announced SEC(".maps");
+
+/* When the agent gave its last sign of life, by the monotonic clock in nanoseconds. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} announcer SEC(".maps");

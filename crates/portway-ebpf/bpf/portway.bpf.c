@@ -6,6 +6,7 @@
  * addresses and ports of the other side and is sent straight to where the routing table says, past the node's own
  * stack.
  */
+#include "announce.h"
 #include "balance.h"
 #include "flow.h"
 #include "icmp_error.h"
@@ -184,6 +185,11 @@ static __always_inline int balance(struct __sk_buff *skb, enum hook hook)
 
 	if (!settings || !scratch)
 		return PASS;
+	if (hook == INGRESS) {
+		verdict = answer_neighbours(skb, scratch, settings);
+		if (verdict != PASS)
+			return verdict;
+	}
 	packet = &scratch->packet;
 	if (!read_packet(skb, packet))
 		return PASS;
@@ -223,6 +229,17 @@ int portway_egress(struct __sk_buff *skb)
 		return PASS;
 	}
 	return balance(skb, EGRESS);
+}
+
+/* Sends the frame that it is run on by the interface whose index is its mark: gratuitous ARP and NDP of the agent, which so
+ * needs no CAP_NET_RAW. */
+SEC("classifier/send")
+int portway_send(struct __sk_buff *skb)
+{
+	__u32 interface = skb->mark;
+
+	skb->mark = 0;
+	return bpf_clone_redirect(skb, interface, 0) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
 /* The kernel lets programs under a licence that is compatible with the GPL ask its routing table. */

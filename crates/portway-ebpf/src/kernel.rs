@@ -26,6 +26,8 @@ use crate::pin::{self, PINNED_MAPS, Pins};
 pub const INGRESS: &str = "portway_ingress";
 /// The program for packets that leave by an interface.
 pub const EGRESS: &str = "portway_egress";
+/// The program that sends a frame which it is run on.
+pub const SEND: &str = "portway_send";
 
 type Table = Array<MapData, [u32; MAGLEV_SLOTS]>;
 
@@ -91,6 +93,7 @@ impl Kernel {
             ("flows", limits.flows),
             ("new_flows", limits.new_flows),
             ("fragments", limits.fragments),
+            ("announced", limits.announced),
         ];
         for (map, entries) in sizes {
             loader.map_max_entries(map, entries);
@@ -101,10 +104,15 @@ impl Kernel {
         }
         let mut kernel = Self { programs: loader.load(object::OBJECT)?, pins };
         kernel.tell(limits, node)?;
-        for name in [INGRESS, EGRESS] {
+        for name in [INGRESS, EGRESS, SEND] {
             let program =
                 kernel.program(name).map_err(|error| KernelError::Program { program: name, error })?;
             program.load().map_err(|error| KernelError::Program { program: name, error: Box::new(error) })?;
+        }
+        let Self { programs, pins } = &mut kernel;
+        if let (Some(pins), Some(program)) = (pins, programs.program_mut(SEND)) {
+            // For the announcer, who has nothing else of the kernel's to itself.
+            pin::keep_program(program, &pins.program(SEND))?;
         }
         Ok(kernel)
     }
@@ -124,6 +132,7 @@ impl Kernel {
             tcp_closed_timeout: nanoseconds(limits.tcp_closed_timeout),
             udp_timeout: nanoseconds(limits.udp_timeout),
             udp_replied_timeout: nanoseconds(limits.udp_replied_timeout),
+            announcer_silence: nanoseconds(limits.announcer_silence),
             masquerade_first_port: limits.masquerade_first_port.into(),
             masquerade_ports: u32::from(u16::MAX - limits.masquerade_first_port) + 1,
         };
@@ -338,7 +347,7 @@ impl Kernel {
 }
 
 /// The clock of the programs' time stamps. One that cannot be read is at its beginning, where nothing is over.
-fn monotonic_clock() -> Duration {
+pub(crate) fn monotonic_clock() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
 }
 

@@ -227,6 +227,20 @@ shared! {
         /// Bytes of their IP packets.
         bytes_from_endpoint: u64,
     }
+    /// An address that this node announces at an interface.
+    AnnouncedKey = "announced_key" {
+        /// The address.
+        address: Address,
+        /// The interface's index.
+        interface: u32,
+    }
+    /// How it is announced.
+    Announced = "announced" {
+        /// The interface's own address.
+        link_address: [u8; 6],
+        /// Zero.
+        reserved: [u8; 2],
+    }
     /// What the programs are told of their node.
     Settings = "settings" {
         /// Source towards endpoints with [`ENDPOINT_MASQUERADE`].
@@ -243,6 +257,8 @@ shared! {
         udp_timeout: u64,
         /// The same for a UDP flow that was answered.
         udp_replied_timeout: u64,
+        /// Nanoseconds since the agent's last sign of life after which it is taken for dead.
+        announcer_silence: u64,
         /// The first source port of masqueraded flows.
         masquerade_first_port: u32,
         /// How many there are.

@@ -3,6 +3,7 @@
 //! The programs are C (`bpf/`), compiled with this crate and embedded in it. What they and user space share is
 //! [`mod@layout`]. [`maglev`] is pure; [`Kernel`] is the edge: it loads the programs, attaches them and fills the maps.
 
+pub mod announce;
 pub mod balancer;
 pub mod btf;
 mod detach;

@@ -29,6 +29,10 @@ pub struct Limits {
     /// The first of the source ports that masqueraded flows get. They end at 65535, and begin behind Linux's own
     /// (`net.ipv4.ip_local_port_range`).
     pub masquerade_first_port: u16,
+    /// Addresses that a node announces at most, counted for each interface.
+    pub announced: u32,
+    /// How long an agent may be silent before its node gives up an address that another node announces.
+    pub announcer_silence: Duration,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             udp_timeout: Duration::from_secs(120),
             udp_replied_timeout: Duration::from_secs(300),
             masquerade_first_port: 61_000,
+            announced: 4096,
+            announcer_silence: Duration::from_millis(500),
         }
     }
 }

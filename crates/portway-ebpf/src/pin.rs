@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aya::programs::SchedClassifier;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::tc::SchedClassifierLink;
+use aya::programs::{Program, ProgramError, SchedClassifier};
 use nix::net::if_::if_nametoindex;
 
 use crate::detach::detach;
@@ -14,8 +14,8 @@ use crate::error::KernelError;
 use crate::layout;
 
 /// The maps that are kept. What the others hold is of one packet, or told anew.
-pub(crate) const PINNED_MAPS: [&str; 7] =
-    ["services", "tables", "endpoints", "flows", "new_flows", "counters", "drops"];
+pub(crate) const PINNED_MAPS: [&str; 9] =
+    ["services", "tables", "endpoints", "flows", "new_flows", "counters", "drops", "announced", "announcer"];
 
 /// Where they are.
 #[derive(Debug)]
@@ -32,11 +32,20 @@ impl Pins {
     /// The same for maps whose layout has this fingerprint.
     pub(crate) fn open_for(directory: &Path, fingerprint: u64) -> Result<Self, KernelError> {
         let it = Self { directory: directory.join(format!("{fingerprint:016x}")) };
-        for folder in ["maps", "links"] {
+        for folder in ["maps", "links", "programs"] {
             let path = it.directory.join(folder);
             fs::create_dir_all(&path).map_err(|error| refused(&path, error))?;
         }
         Ok(it)
+    }
+
+    /// The same, whether there is anything or not.
+    pub(crate) fn at(directory: &Path) -> Self {
+        Self { directory: directory.join(format!("{:016x}", layout::fingerprint())) }
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.directory.join("programs").join(name)
     }
 
     pub(crate) fn map(&self, name: &str) -> PathBuf {
@@ -69,6 +78,16 @@ pub(crate) fn keep(link: SchedClassifierLink, path: &Path) -> Result<(), KernelE
     let link = FdLink::try_from(link).map_err(|error| told(error.to_string()))?;
     link.pin(path).map_err(|error| told(crate::error::causes(&error)))?;
     Ok(())
+}
+
+/// Keeps a program, in the place of one of the same name.
+pub(crate) fn keep_program(program: &mut Program, path: &Path) -> Result<(), KernelError> {
+    let told = |error: String| refused(path, io::Error::other(error));
+    let program: &mut SchedClassifier =
+        program.try_into().map_err(|error: ProgramError| told(crate::error::causes(&error)))?;
+    // There may be none.
+    let _ = fs::remove_file(path);
+    program.pin(path).map_err(|error| told(crate::error::causes(&error)))
 }
 
 /// Takes away everything that was kept under a directory: links go, and with them the programs. Returns whether there

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use aya::EbpfLoader;
 use aya::programs::SchedClassifier;
-use portway_ebpf::kernel::{EGRESS, INGRESS};
+use portway_ebpf::kernel::{EGRESS, INGRESS, SEND};
 use portway_ebpf::policy::{ENTER, FROM_POD, LEAVE, TO_POD};
 
 fn verifier_accepts_what_comes_of(compiler: &str) {
-    accepts(compiler, "portway.bpf.c", &[INGRESS, EGRESS]);
+    accepts(compiler, "portway.bpf.c", &[INGRESS, EGRESS, SEND]);
     accepts(compiler, "policy.bpf.c", &[FROM_POD, TO_POD, ENTER, LEAVE]);
 }
 

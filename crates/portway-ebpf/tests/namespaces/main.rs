@@ -9,6 +9,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod announcing;
+mod bpffs;
 mod host;
 mod peers;
 mod tcp;

@@ -9,7 +9,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod announcing;
 mod balancing;
+#[path = "../namespaces/bpffs.rs"]
+mod bpffs;
 mod forwarding;
 mod icmp;
 mod malformed;

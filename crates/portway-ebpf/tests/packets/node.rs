@@ -1,6 +1,7 @@
 //! A node in a network namespace of its own, with the programs loaded but attached to nothing.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use portway_ebpf::balancer::Balancer;
 use portway_ebpf::kernel::{EGRESS, INGRESS};
 use portway_ebpf::service::{Backend, Endpoint, Reach, Service, ServiceAddress, Services, Transport};
-use portway_ebpf::{DropReason, Kernel, Limits, Node};
+use portway_ebpf::{DropReason, Kernel, KernelError, Limits, Node};
 
 /// The listener's addresses.
 pub(crate) const LISTENER: [&str; 2] = ["192.0.2.1:80", "[2001:db8::1]:80"];
@@ -31,7 +32,8 @@ pub(crate) enum Verdict {
 pub(crate) struct TestNode {
     pub(crate) kernel: Kernel,
     pub(crate) balancer: Balancer,
-    clients: u32,
+    /// Index of the interface that clients are at.
+    pub(crate) clients: u32,
 }
 
 impl TestNode {
@@ -40,6 +42,15 @@ impl TestNode {
     }
 
     pub(crate) fn with_limits(limits: &Limits) -> Self {
+        Self::by(|node| Kernel::load(limits, node))
+    }
+
+    /// With maps and programs that are kept there.
+    pub(crate) fn pinned(pins: &Path) -> Self {
+        Self::by(|node| Kernel::load_pinned(&small(), node, pins))
+    }
+
+    fn by(load: impl FnOnce(Node) -> Result<Kernel, KernelError>) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace of its own: this test needs root");
         for command in [
             "link set lo up",
@@ -60,7 +71,7 @@ impl TestNode {
             std::fs::write(format!("/proc/sys/net/{knob}"), "1").unwrap();
         }
         let node = Node { ipv4: NODE[0].parse().ok(), ipv6: NODE[1].parse().ok() };
-        let kernel = Kernel::load(limits, node).unwrap_or_else(|error| panic!("{error}; {:?}", error.help()));
+        let kernel = load(node).unwrap_or_else(|error| panic!("{error}; {:?}", error.help()));
         let clients = nix::net::if_::if_nametoindex("clients").unwrap();
         Self { kernel, balancer: Balancer::new(Duration::from_secs(30)), clients }
     }

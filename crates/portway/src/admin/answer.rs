@@ -46,7 +46,12 @@ pub(super) fn answer<B>(request: &Request<B>, state: &AdminState, local_only: bo
         "/status" => respond(
             StatusCode::OK,
             JSON,
-            output::json(&StatusDocument::of(state.published().as_deref(), state.paths(), state.kernel())),
+            output::json(&StatusDocument::of(
+                state.published().as_deref(),
+                state.paths(),
+                state.kernel(),
+                state.announced(),
+            )),
         ),
         "/config" => respond(StatusCode::OK, JSON, config(state)),
         _ => text(StatusCode::NOT_FOUND, &format!("there is nothing here; see\n{PATHS}")),

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use portway_proxy::observe::Observer;
+use tokio::sync::watch;
 
+use crate::agent_mode::{AnnouncedAddress, Seen};
 use crate::kernel_path::{KernelPath, KernelReport, ListenerPath};
 use crate::standalone::Published;
 
@@ -15,6 +17,7 @@ pub(crate) struct AdminState {
     draining: AtomicBool,
     observer: Arc<Observer>,
     kernel_path: Option<KernelPath>,
+    announcements: Option<watch::Receiver<Seen>>,
 }
 
 /// Whether requests should be sent here.
@@ -30,12 +33,28 @@ pub(super) enum Readiness {
 impl AdminState {
     /// Nothing is served yet.
     pub(crate) fn new(observer: Arc<Observer>) -> Self {
-        Self { published: RwLock::new(None), draining: AtomicBool::new(false), observer, kernel_path: None }
+        Self {
+            published: RwLock::new(None),
+            draining: AtomicBool::new(false),
+            observer,
+            kernel_path: None,
+            announcements: None,
+        }
     }
 
     /// Tells of what the kernel serves as well.
     pub(crate) fn with_kernel_path(self, kernel_path: KernelPath) -> Self {
         Self { kernel_path: Some(kernel_path), ..self }
+    }
+
+    /// Tells of who announces addresses as well.
+    pub(crate) fn with_announcements(self, announcements: watch::Receiver<Seen>) -> Self {
+        Self { announcements: Some(announcements), ..self }
+    }
+
+    /// Addresses of Gateways, and the nodes that announce them.
+    pub(super) fn announced(&self) -> Vec<AnnouncedAddress> {
+        self.announcements.as_ref().map(|it| it.borrow().addresses.clone()).unwrap_or_default()
     }
 
     /// The way of each TCP and UDP listener.
@@ -75,6 +94,7 @@ impl AdminState {
 
     pub(super) fn metrics(&self) -> String {
         let of_kernel = self.kernel_path.as_ref().map(KernelPath::metrics);
-        self.observer.metrics() + &of_kernel.unwrap_or_default()
+        let of_announcements = self.announcements.as_ref().map(|it| it.borrow().metrics());
+        self.observer.metrics() + &of_kernel.unwrap_or_default() + &of_announcements.unwrap_or_default()
     }
 }

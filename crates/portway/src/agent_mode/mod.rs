@@ -1,9 +1,12 @@
 //! `portway agent`: the kernel data plane of a node, for TCPRoutes and UDPRoutes of all Gateways of a cluster.
 
+mod announce;
+mod cluster;
 mod run;
 
 use std::process::ExitCode;
 
+pub(crate) use self::announce::{AnnouncedAddress, Seen};
 use crate::cli::{AgentArgs, AgentCommand, StatusArgs};
 use crate::output;
 

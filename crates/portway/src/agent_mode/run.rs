@@ -10,6 +10,8 @@ use portway_translate::Statuses;
 use portway_xds::client::RefusedByProxy;
 use portway_xds::{Client, ClientOptions, Limits, Report, Update};
 
+use super::announce::{AnnounceOptions, Announcing};
+use super::cluster;
 use crate::admin::{AdminServer, AdminState};
 use crate::cli::AgentServeArgs;
 use crate::kernel_path::{KernelPath, Path};
@@ -34,7 +36,12 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
     let kernel_path = KernelPath::for_node(args.node_address, args.pins.clone(), args.drain_timeout);
     let options = ObserveOptions { log: LogFormat::Off, ..ObserveOptions::default() };
     let observer = Arc::new(Observer::new(options, Box::new(std::io::sink())));
-    let state = Arc::new(AdminState::new(observer).with_kernel_path(kernel_path.clone()));
+    let announcing = announcing(&args)?;
+    let mut state = AdminState::new(observer).with_kernel_path(kernel_path.clone());
+    if let Some(announcing) = &announcing {
+        state = state.with_announcements(announcing.seen());
+    }
+    let state = Arc::new(state);
     let admin = AdminServer::start(args.admin, Arc::clone(&state))
         .map_err(|error| StartError::Admin { address: args.admin, error })?;
     tracing::info!(
@@ -43,21 +50,38 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
         args.controller,
         admin.address()
     );
+    let (namespace, node) = (args.lease_namespace.clone(), args.node_name.clone());
+    let cluster = async {
+        match (&announcing, node) {
+            (Some(it), Some(node)) => cluster::follow(namespace, node, it.seen(), it).await,
+            _ => std::future::pending().await,
+        }
+    };
+    let mut cluster = Box::pin(cluster);
     let mut client = Client::start(client_options(args));
     let mut is_followed = false;
     loop {
         tokio::select! {
             update = client.next() => {
+                let configuration = Arc::clone(&update.configuration);
                 let report = apply(&kernel_path, &state, update);
+                // Behind the programs: what is announced must be served.
+                announcing.iter().for_each(|it| it.follow(&configuration));
                 client.report(report);
                 is_followed = true;
             }
             // It never ends by itself. Before there is anything to follow, the kernel goes on as it was left.
             () = kernel_path.attend(), if is_followed => {}
+            // Nor does this.
+            () = &mut cluster => {}
             asked = signals.next() => if asked == Asked::Stop { break },
         }
     }
     client.stop().await;
+    drop(cluster);
+    if let Some(announcing) = announcing {
+        announcing.stop();
+    }
     tracing::info!("ending; the kernel goes on with what it has");
     admin.stop();
     Ok(())
@@ -88,6 +112,16 @@ fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> Report
         refused: Vec::new(),
     }));
     Report { serial, refused: Vec::<RefusedByProxy>::new() }
+}
+
+fn announcing(args: &AgentServeArgs) -> Result<Option<Announcing>, StartError> {
+    let Some(node) = &args.node_name else { return Ok(None) };
+    let options = AnnounceOptions {
+        node: node.as_str().into(),
+        interfaces: args.announce_interface.clone(),
+        pins: args.pins.clone(),
+    };
+    Announcing::start(options).map(Some).map_err(StartError::Threads)
 }
 
 fn client_options(args: AgentServeArgs) -> ClientOptions {

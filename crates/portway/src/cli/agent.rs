@@ -63,6 +63,18 @@ pub(crate) struct AgentServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub(crate) node_address: IpAddr,
 
+    /// The node's name, under which it announces addresses of Gateways by ARP and NDP; without it, it announces none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+
+    /// Write a Lease for each address that this node announces, in this namespace; without it, none
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) lease_namespace: Option<String>,
+
+    /// Announce addresses at this interface, instead of those that have an address of the same network; repeatable
+    #[arg(long, value_name = "INTERFACE")]
+    pub(crate) announce_interface: Vec<String>,
+
     /// Where programs and maps are kept, in a bpffs, so that connections go on while no agent runs
     #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]
     pub(crate) pins: PathBuf,

@@ -9,6 +9,7 @@ use portway_api::reference::ParentReference;
 use portway_translate::Statuses;
 use serde::{Deserialize, Serialize};
 
+use crate::agent_mode::AnnouncedAddress;
 use crate::issue::Issue;
 use crate::kernel_path::{KernelReport, ListenerPath};
 use crate::live::RefusedFile;
@@ -32,6 +33,9 @@ pub(crate) struct StatusDocument {
     /// What stands in the kernel, once it serves something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) kernel: Option<KernelReport>,
+    /// Addresses of Gateways, and the nodes that announce them; node agents tell of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) announced: Vec<AnnouncedAddress>,
     pub(crate) refused_files: Vec<RefusedFile>,
     /// Those of refused files are not among them.
     pub(crate) problems: Vec<Issue>,
@@ -81,6 +85,7 @@ impl StatusDocument {
         published: Option<&Published>,
         paths: Vec<ListenerPath>,
         kernel: Option<KernelReport>,
+        announced: Vec<AnnouncedAddress>,
     ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -89,6 +94,7 @@ impl StatusDocument {
             objects: published.map(|it| objects(&it.statuses)).unwrap_or_default(),
             paths,
             kernel,
+            announced,
             refused_files: published.map(|it| it.refused.clone()).unwrap_or_default(),
             problems: published.map(|it| it.issues.clone()).unwrap_or_default(),
         }

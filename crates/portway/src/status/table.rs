@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use portway_api::core::Condition;
 
 use super::document::{ObjectStatus, PartStatus, Role, StatusDocument, is_good};
+use crate::agent_mode::AnnouncedAddress;
 use crate::issue::{self, Counts, Style};
 use crate::kernel_path::{KernelReport, ListenerPath, Path};
 use crate::live::RefusedFile;
@@ -51,6 +52,10 @@ pub(super) fn render(document: &StatusDocument, width: usize) -> String {
     if let Some(kernel) = &document.kernel {
         push_kernel(&mut text, kernel);
     }
+    if !document.announced.is_empty() {
+        push(&mut text, format_args!("\n{TITLE}Announced by{TITLE:#}\n"));
+        document.announced.iter().for_each(|address| push_announced(&mut text, address));
+    }
     if !document.problems.is_empty() {
         push(&mut text, format_args!("\n{TITLE}{}{TITLE:#}\n", Counts::of(&document.problems)));
         text.push_str(&issue::render(&document.problems, Style { indent: "  " }));
@@ -65,6 +70,16 @@ fn push_path(text: &mut String, path: &ListenerPath) {
         Path::Proxy => "by the proxy",
     };
     push(text, format_args!("  {listener} at {transport} {address}: {by}: {message}\n"));
+}
+
+fn push_announced(text: &mut String, announced: &AnnouncedAddress) {
+    let AnnouncedAddress { address, node, is_here, transitions } = announced;
+    let node = match node {
+        Some(node) if *is_here => format!("this node, {node}"),
+        Some(node) => format!("the node {node}"),
+        None => "no node was heard yet".to_owned(),
+    };
+    push(text, format_args!("  {address}: {node}; taken {}\n", counted(*transitions as usize, "time")));
 }
 
 fn push_kernel(text: &mut String, kernel: &KernelReport) {
