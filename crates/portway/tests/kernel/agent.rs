@@ -1,7 +1,6 @@
 //! `portway agent`: a node of a cluster, told by a controller what to serve.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use portway_config::backend::{BackendTls, EndpointState};
@@ -10,123 +9,51 @@ use portway_config::route::{BackendTarget, L4Rule, WeightedBackend};
 use portway_config::{
     Attachment, Backend, BackendKey, Configuration, Endpoint, EndpointAddress, Endpoints, EndpointsKey,
     Exposure, HostnamePattern, Listener, ListenerKey, ListenerParent, ListenerProtocol, NamespacedName,
-    Revision, Route, RouteKey, RouteKind, Rules, Transport,
+    Route, RouteKey, RouteKind, Rules, Transport,
 };
-use portway_xds::{Authenticate, AuthenticationError, Identity, Limits, Publisher, Server, ServerTls, serve};
-use tempfile::TempDir;
 
+use crate::controller::{ADMIN, Controller, agents, ask};
 use crate::host::Host;
 use crate::network::{CLIENT, Network};
 use crate::peers::{Connection, Datagrams, serve_tcp, serve_udp};
-use crate::running::eventually;
-use crate::running::portway::{Portway, command};
+use crate::running::portway::Portway;
 use crate::wiring::pod;
 
 /// Of the Gateway: no machine has it.
 const ADDRESS: &str = "203.0.113.10";
 const TCP: &str = "203.0.113.10:7000";
 const UDP: &str = "203.0.113.10:7001";
-const ADMIN: &str = "127.0.0.1:19902";
 
-/// The controller's end of the stream, on the node itself, and a bpffs.
+/// A node with a controller, and an agent that is told by it.
 struct Cluster {
     it: Network,
-    directory: TempDir,
-    publisher: Publisher,
-    server: SocketAddr,
-}
-
-struct AnyToken;
-
-impl Authenticate for AnyToken {
-    async fn authenticate(&self, _token: &str) -> Result<Identity, AuthenticationError> {
-        let (namespace, service_account) = ("portway-system".into(), "portway-agent".into());
-        Ok(Identity { namespace, service_account, pod: "agent".into() })
-    }
-}
-
-fn agents() -> NamespacedName {
-    NamespacedName::new("", "node-agents")
+    controller: Controller,
 }
 
 impl Cluster {
     fn new() -> Self {
         let it = Network::new();
-        let directory = tempfile::tempdir().unwrap();
-        let rcgen::CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        std::fs::write(directory.path().join("ca.pem"), cert.pem()).unwrap();
-        std::fs::write(directory.path().join("token"), "token").unwrap();
-        std::fs::create_dir(directory.path().join("bpf")).unwrap();
-        let mount =
-            Command::new("mount").args(["-t", "bpf", "bpf"]).arg(directory.path().join("bpf")).status();
-        assert!(mount.unwrap().success(), "a bpffs: this test needs root");
-        let publisher = Publisher::new(Revision(1000), jiff::Timestamp::now);
-        let server = Server {
-            tls: ServerTls::from_pem(cert.pem().as_bytes(), signing_key.serialize_pem().as_bytes()).unwrap(),
-            authenticator: AnyToken,
-            gateway_of: Arc::new(|_: &Identity| Some(agents())),
-            publisher: publisher.clone(),
-            limits: Limits::default(),
-        };
-        let listener = it.node.run(|| TcpListener::bind("127.0.0.1:0").unwrap());
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                serve(listener, server, std::future::pending()).await;
-            });
-        });
-        Self { it, directory, publisher, server: address }
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.directory.path().join(name).to_str().unwrap().to_owned()
+        let controller = Controller::on(&it.node);
+        Self { it, controller }
     }
 
     fn agent(&self) -> Portway {
-        let mut command = command(["agent", "--node-address", "198.51.100.254", "--admin", ADMIN]);
-        command.args(["--controller", &format!("localhost:{}", self.server.port())]);
-        command.args(["--controller-ca", &self.file("ca.pem"), "--token-file", &self.file("token")]);
-        command.args(["--pins", &self.file("bpf/portway"), "--drain-timeout", "60s"]);
-        // With what the DaemonSet gives it, and nothing beyond.
-        let mut limited = Command::new("setpriv");
-        limited.args(["--inh-caps=-all", "--bounding-set=-all,+bpf,+net_admin,+perfmon"]);
-        limited.arg(command.get_program()).args(command.get_args()).stdin(std::process::Stdio::null());
-        self.it.node.run(move || Portway::spawn(IpAddr::V4(Ipv4Addr::LOCALHOST), limited))
+        let options = ["--node-address", "198.51.100.254", "--drain-timeout", "60s"];
+        self.controller.agent(&self.it.node, &options)
     }
 
-    /// What a command of the agent prints.
     fn ask(&self, arguments: &[&str]) -> String {
-        let mut command = command([&["agent"], arguments].concat());
-        // As it is in the pod, where the DaemonSet's variables are.
-        command.env("NODE_IP", "198.51.100.254");
-        let output = self.it.node.run(move || command.output().unwrap());
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+        ask(&self.it.node, arguments)
     }
 
     /// Publishes these endpoints, and waits until the agent has answered.
     fn lead_to(&self, endpoints: &[SocketAddr]) {
-        let all = [(agents(), Arc::new(configuration(endpoints)))].into();
-        let revision = self.publisher.publish(&all)[&agents()];
-        eventually("the agent's answer", || {
-            let told = self.publisher.acknowledgements();
-            let told = told.borrow();
-            told.gateways.get(&agents())?.proxies.get("agent")?.has_reached(revision).then_some(())
-        });
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.directory.path().join("bpf")).status();
+        self.controller.publish(configuration(ADDRESS, endpoints));
     }
 }
 
 /// A TCP and a UDP listener of one Gateway.
-fn configuration(endpoints: &[SocketAddr]) -> Configuration {
+pub(crate) fn configuration(address: &str, endpoints: &[SocketAddr]) -> Configuration {
     let gateway = NamespacedName::new("web", "edge");
     let mut configuration = Configuration::empty(agents());
     for (port, protocol, transport, kind, spoken) in [
@@ -139,7 +66,7 @@ fn configuration(endpoints: &[SocketAddr]) -> Configuration {
         let value =
             Listener { key: listener.clone(), port, hostname: hostname.clone(), protocol, filters: vec![] };
         configuration.listeners.insert(listener.clone(), Arc::new(value));
-        let addresses = vec![ADDRESS.parse().unwrap()];
+        let addresses = vec![address.parse().unwrap()];
         let value = Exposure { listener: listener.clone(), gateway: gateway.clone(), addresses };
         configuration.exposures.insert(listener.clone(), Arc::new(value));
         let key = EndpointsKey { service: NamespacedName::new("web", "echo"), port, transport };
@@ -242,7 +169,7 @@ fn connections_outlive_the_agent_and_the_next_one_goes_on() {
     agent.signal("TERM");
     assert_eq!(agent.wait().0, Some(0));
     connection.exchange(1000);
-    let told = cluster.ask(&["remove", "--pins", &cluster.file("bpf/portway")]);
+    let told = cluster.ask(&["remove", "--pins", &cluster.controller.pins()]);
     assert!(told.contains("removed"), "{told}");
     assert_eq!(it.programs_at("clients"), 0);
 }

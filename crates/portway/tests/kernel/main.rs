@@ -4,6 +4,10 @@
 #![cfg(test)]
 
 mod agent;
+mod announcing;
+#[path = "../../../portway-ebpf/tests/namespaces/bpffs.rs"]
+mod bpffs;
+mod controller;
 #[path = "../../../portway-ebpf/tests/namespaces/host.rs"]
 mod host;
 mod network;
