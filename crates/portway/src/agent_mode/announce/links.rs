@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
+use nix::sys::socket::{LinkAddr, SockaddrStorage};
 use portway_ebpf::announce::Link;
 
 /// ARPHRD_ETHER (netdevice(7)).
@@ -34,17 +35,18 @@ pub(super) fn interfaces() -> Vec<Interface> {
     let all: Vec<_> = getifaddrs().into_iter().flatten().collect();
     let mut found: BTreeMap<&str, Interface> = BTreeMap::new();
     for it in all.iter().filter(|it| it.flags.contains(InterfaceFlags::IFF_UP)) {
-        let link = it.address.as_ref().and_then(|it| it.as_link_addr()).filter(|it| it.hatype() == ETHERNET);
+        let link = it.address.as_ref().and_then(|it| it.as_link_addr());
+        let octets = link.filter(|it| it.hatype() == ETHERNET).and_then(LinkAddr::addr);
         // One that goes away at this moment has no index any more.
         let index = if_nametoindex(it.interface_name.as_str());
-        if let (Some(address), Ok(interface)) = (link.and_then(|it| it.addr()), index) {
+        if let (Some(address), Ok(interface)) = (octets, index) {
             let link = Link { interface, address };
             let name = it.interface_name.clone();
             found.insert(&it.interface_name, Interface { name, link, networks: Vec::new() });
         }
     }
     for it in &all {
-        let ip = |it: &nix::sys::socket::SockaddrStorage| {
+        let ip = |it: &SockaddrStorage| {
             let ipv4 = it.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
             ipv4.or_else(|| it.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
         };

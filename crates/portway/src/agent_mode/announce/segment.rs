@@ -78,7 +78,7 @@ impl Segments {
                 match Heartbeat::decode(datagram.get(..length).unwrap_or_default()) {
                     Ok(heartbeat) => heard.push(heartbeat),
                     Err(error) => {
-                        tracing::debug!("a datagram of {from} to port {PORT} is passed over: {error}")
+                        tracing::debug!("a datagram of {from} to port {PORT} is passed over: {error}");
                     }
                 }
             }
