@@ -1,14 +1,15 @@
 //! The edge: loads the programs, attaches them, fills and reads the maps.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use aya::maps::{
     Array, HashMap, HashOfMaps, Map, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues,
 };
-use aya::programs::tc::TcAttachOptions;
-use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
+use aya::programs::tc::{SchedClassifierLinkId, TcAttachOptions};
+use aya::programs::{LinkOrder, MultiProgram, ProgramError, ProgramFd, SchedClassifier, TcAttachType};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
@@ -54,10 +55,29 @@ pub struct Sweep {
     pub connections: usize,
 }
 
+/// A program of others that comes before ours at the interfaces that it is at.
+#[derive(Debug)]
+pub struct Ahead(ProgramFd);
+
+impl Ahead {
+    /// None: it is not loaded, or there are no more file descriptors.
+    pub(crate) fn of(program: &SchedClassifier) -> Option<Self> {
+        program.fd().ok()?.try_clone().ok().map(Self)
+    }
+}
+
+impl MultiProgram for Ahead {
+    fn fd(&self) -> Result<BorrowedFd<'_>, ProgramError> {
+        Ok(self.0.as_fd())
+    }
+}
+
 /// The loaded programs and their maps. They live as long as this does, unless they are pinned.
 #[derive(Debug)]
 pub struct Kernel {
     programs: Ebpf,
+    /// What comes before ours at what comes in.
+    ahead: Vec<Ahead>,
     /// Where maps and links stay when this goes.
     pins: Option<Pins>,
 }
@@ -102,14 +122,14 @@ impl Kernel {
             let path = pins.as_ref().map(|it| it.map(map)).unwrap_or_default();
             loader.map_pin_path(map, path);
         }
-        let mut kernel = Self { programs: loader.load(object::OBJECT)?, pins };
+        let mut kernel = Self { programs: loader.load(object::OBJECT)?, ahead: Vec::new(), pins };
         kernel.tell(limits, node)?;
         for name in [INGRESS, EGRESS, SEND] {
             let program =
                 kernel.program(name).map_err(|error| KernelError::Program { program: name, error })?;
             program.load().map_err(|error| KernelError::Program { program: name, error: Box::new(error) })?;
         }
-        let Self { programs, pins } = &mut kernel;
+        let Self { programs, pins, .. } = &mut kernel;
         if let (Some(pins), Some(program)) = (pins, programs.program_mut(SEND)) {
             // For the announcer, who has nothing else of the kernel's to itself.
             pin::keep_program(program, &pins.program(SEND))?;
@@ -141,6 +161,12 @@ impl Kernel {
         map.set(0, settings, 0).map_err(told(MAP))
     }
 
+    /// From now on, comes behind these programs at the interfaces that they are at: network policy judges what a pod sends before it
+    /// is changed.
+    pub fn come_after(&mut self, ahead: Vec<Ahead>) {
+        self.ahead = ahead;
+    }
+
     /// Attaches both programs to an interface of the current network namespace, before others that are there already:
     /// what is not Portway's is passed on to those.
     ///
@@ -154,20 +180,19 @@ impl Kernel {
                 interface: interface.to_owned(),
                 error: Box::new(error),
             };
-            let Self { programs, pins } = self;
+            let Self { programs, pins, ahead } = self;
             let program: &mut SchedClassifier = programs
                 .program_mut(name)
                 .ok_or(ProgramError::NotLoaded)
                 .and_then(TryInto::try_into)
                 .map_err(told)?;
-            let order = || TcAttachOptions::TcxOrder(LinkOrder::first());
             let Some(pins) = pins else {
-                program.attach_with_options(interface, place, order()).map_err(told)?;
+                attach_in_order(program, interface, place, ahead).map_err(told)?;
                 continue;
             };
             let path = pins.link(interface, name)?;
             if !pin::take_over(program, &path) {
-                let id = program.attach_with_options(interface, place, order()).map_err(told)?;
+                let id = attach_in_order(program, interface, place, ahead).map_err(told)?;
                 let link = program.take_link(id).map_err(told)?;
                 pin::keep(link, &path)?;
             }
@@ -344,6 +369,24 @@ impl Kernel {
         let map = self.programs.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() });
         map.and_then(M::try_from).map_err(told(name))
     }
+}
+
+/// Before all others, but for those of `ahead` that are there, at what comes in.
+fn attach_in_order(
+    program: &mut SchedClassifier,
+    interface: &str,
+    place: TcAttachType,
+    ahead: &[Ahead],
+) -> Result<SchedClassifierLinkId, ProgramError> {
+    let at_ingress = ahead.iter().filter(|_| matches!(place, TcAttachType::Ingress));
+    for order in at_ingress.filter_map(|it| LinkOrder::after_program(it).ok()) {
+        // Refused where that one is not.
+        let attached = program.attach_with_options(interface, place, TcAttachOptions::TcxOrder(order));
+        if let Ok(id) = attached {
+            return Ok(id);
+        }
+    }
+    program.attach_with_options(interface, place, TcAttachOptions::TcxOrder(LinkOrder::first()))
 }
 
 /// The clock of the programs' time stamps. One that cannot be read is at its beginning, where nothing is over.

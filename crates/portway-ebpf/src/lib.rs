@@ -13,6 +13,7 @@ pub mod flow;
 pub mod kernel;
 pub mod layout;
 mod limits;
+pub mod links;
 pub mod maglev;
 pub mod metrics;
 pub mod netlink;

@@ -41,12 +41,12 @@ const RTN_LOCAL: u8 = 2;
 const NFT_MSG_NEWTABLE: u16 = 10 << 8;
 const NFT_MSG_GETTABLE: u16 = (10 << 8) | 1;
 
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
+pub(crate) const NLM_F_REQUEST: u16 = 1;
+pub(crate) const NLM_F_DUMP: u16 = 0x300;
+pub(crate) const NLMSG_ERROR: u16 = 2;
+pub(crate) const NLMSG_DONE: u16 = 3;
 /// Bytes of `struct nlmsghdr`, `struct rtmsg` and an attribute's header.
-const MESSAGE_HEADER: usize = 16;
+pub(crate) const MESSAGE_HEADER: usize = 16;
 const ROUTE_HEADER: usize = 12;
 const ATTRIBUTE_HEADER: usize = 4;
 
@@ -163,13 +163,13 @@ fn libc_family(family: AddressFamily) -> u8 {
     family as i32 as u8
 }
 
-fn open(protocol: SockProtocol) -> io::Result<OwnedFd> {
+pub(crate) fn open(protocol: SockProtocol) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
     setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE_SECONDS, 0))?;
     Ok(socket)
 }
 
-fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+pub(crate) fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     let mut message = ((MESSAGE_HEADER + body.len()) as u32).to_ne_bytes().to_vec();
     message.extend(kind.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
@@ -180,7 +180,7 @@ fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> 
     Ok(())
 }
 
-fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
+pub(crate) fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; 32 * 1024];
     let length = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
     buffer.truncate(length);
@@ -188,7 +188,7 @@ fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
 }
 
 /// Type and body of each message.
-fn messages(bytes: &[u8]) -> Vec<(u16, &[u8])> {
+pub(crate) fn messages(bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
     let mut rest = bytes;
     while let Some((header, after)) = rest.split_first_chunk::<MESSAGE_HEADER>() {
@@ -203,7 +203,7 @@ fn messages(bytes: &[u8]) -> Vec<(u16, &[u8])> {
 }
 
 /// Type and value of each attribute.
-fn attributes(bytes: &[u8]) -> Vec<(u16, &[u8])> {
+pub(crate) fn attributes(bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
     let mut rest = bytes;
     while let Some(([length0, length1, kind0, kind1], after)) = rest.split_first_chunk() {
@@ -218,7 +218,7 @@ fn attributes(bytes: &[u8]) -> Vec<(u16, &[u8])> {
 }
 
 /// What `struct nlmsgerr` begins with.
-fn error(body: &[u8]) -> Errno {
+pub(crate) fn error(body: &[u8]) -> Errno {
     Errno::from_raw(body.first_chunk().map_or(0, |it| -i32::from_ne_bytes(*it)))
 }
 

@@ -56,7 +56,12 @@ impl Pins {
     pub(crate) fn link(&self, interface: &str, program: &str) -> Result<PathBuf, KernelError> {
         let path = self.directory.join("links");
         let index = if_nametoindex(interface).map_err(|error| refused(&path, error.into()))?;
-        Ok(path.join(format!("{index}-{program}")))
+        Ok(self.link_of(index, program))
+    }
+
+    /// The same by the interface's index.
+    pub(crate) fn link_of(&self, interface: u32, program: &str) -> PathBuf {
+        self.directory.join("links").join(format!("{interface}-{program}"))
     }
 }
 

@@ -19,7 +19,7 @@ use super::layout::{self, Counter, CounterKey, Event, Flow, FlowKey, Interface, 
 use super::ledger::{Change, Prefix, Standing};
 use super::limits::PolicyLimits;
 use crate::error::KernelError;
-use crate::kernel::{missing, told};
+use crate::kernel::{Ahead, missing, told};
 use crate::layout::{Address, LayoutError};
 use crate::limits::Limits;
 use crate::object;
@@ -250,6 +250,20 @@ impl Enforcer {
         Ok(())
     }
 
+    /// The programs that are to come before all others at what comes in.
+    pub fn first_programs(&mut self) -> Vec<Ahead> {
+        let all = [FROM_POD, ENTER].into_iter();
+        all.filter_map(|name| Ahead::of(self.program(name).ok()?)).collect()
+    }
+
+    /// The interface is gone, and its links with it.
+    pub fn forget(&self, interface: u32) {
+        for (kept, name) in self.pins.iter().flat_map(|it| PROGRAMS.map(|name| (it, name))) {
+            // The interface has had two of the four.
+            let _ = std::fs::remove_file(kept.pins.link_of(interface, name));
+        }
+    }
+
     /// Takes away what another version has kept, whose maps could not be taken over. Until now its programs have enforced what
     /// it knew last.
     ///
@@ -278,17 +292,17 @@ impl Enforcer {
             length: key.prefix_len(),
         };
         let destinations = destinations.map(|(key, kind)| (prefix(&key), kind)).collect();
-        let counters: PerCpuHashMap<_, CounterKey, Counter> = self.map(COUNTERS)?;
-        let last_policy = counters.keys().filter_map(Result::ok).map(|it| it.policy).max().unwrap_or(0);
-        let last_rules = self.entries::<u32, Verdict>(DEFAULTS)?.into_keys().max().unwrap_or(0);
+        let (identities, pods) = (self.entries(IDENTITIES)?, self.entries::<u32, Pod>(PODS)?);
+        let known = identities.values().copied().chain(pods.values().map(|it| it.identity)).max();
         Ok(Standing {
-            pods: self.entries(PODS)?,
+            last_identity: self.last_identity_of_rules()?.max(known.unwrap_or(0)),
+            last_policy: self.last_policy()?,
+            pods,
             locals: self.entries(LOCALS)?,
-            identities: self.entries(IDENTITIES)?,
+            identities,
             destinations,
             interfaces: self.entries(INTERFACES)?,
-            last_rules,
-            last_policy,
+            rules: self.entries::<u32, Verdict>(DEFAULTS)?.into_keys().collect(),
             revision: self.settings()?.revision,
         })
     }

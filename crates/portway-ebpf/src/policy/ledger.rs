@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portway_config::NamespacedName;
 use portway_policy::{
-    Decision, Direction, DirectionPolicy, IdentityId, PolicyIndex, PolicySetId, Ruling, Tables,
+    Decision, Direction, DirectionPolicy, Former, IdentityId, PodPolicy, PolicyIndex, PolicySetId, Ruling,
+    Tables,
 };
 
 use super::layout::{self, Interface, OPEN, Pod};
@@ -64,7 +65,7 @@ pub enum Change {
     },
 }
 
-/// Rules with the numbers that identities and policies have in the maps.
+/// Rules as the maps have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Classes of identities, from 1 on.
@@ -121,44 +122,43 @@ pub struct Standing {
     pub identities: BTreeMap<Address, u32>,
     pub destinations: BTreeMap<Prefix, u32>,
     pub interfaces: BTreeMap<u32, Interface>,
-    pub last_rules: u32,
+    pub rules: BTreeSet<u32>,
+    pub last_identity: u32,
     pub last_policy: u32,
     pub revision: u32,
 }
 
-/// What stands in the maps, and which numbers things have there.
+impl Standing {
+    /// What a compiler has to know so that no number comes to mean something else.
+    pub fn former(&self) -> Former {
+        let addresses = self.identities.iter();
+        Former {
+            addresses: addresses.map(|(address, it)| ((*address).into(), IdentityId(*it))).collect(),
+            last_identity: IdentityId(self.last_identity),
+            last_set: PolicySetId(self.rules.last().map_or(0, |it| it / SIDES)),
+            last_policy: PolicyIndex(self.last_policy),
+        }
+    }
+}
+
+/// Numbers of rules that each set has: for both directions, what is enforced and what is only rehearsed.
+const SIDES: u32 = 4;
+
+/// What stands in the maps.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     standing: Standing,
-    /// Numbers of identities that have any; those before [`IdentityId::FIRST_OF_PODS`] have their own.
-    identities: BTreeMap<IdentityId, u32>,
-    last_identity: u32,
-    rules: BTreeMap<Side, u32>,
-    /// What numbers of policies count from: those before were another process's.
-    first_policy: u32,
-}
-
-/// One side of a pod's policies: what is enforced, or what is only rehearsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Side {
-    set: PolicySetId,
-    direction: Direction,
-    is_rehearsed: bool,
 }
 
 impl Ledger {
     /// Goes on from what stands in the maps.
     pub fn resume(standing: Standing) -> Self {
-        let numbers = standing.identities.values().chain(standing.pods.values().map(|it| &it.identity));
-        let last_identity = numbers.copied().max().unwrap_or(0).max(IdentityId::FIRST_OF_PODS.0 - 1);
-        let first_policy = standing.last_policy;
-        Self { standing, last_identity, first_policy, ..Self::default() }
+        Self { standing }
     }
 
-    /// The policy of a number that the programs have counted or told of. `None`: no policy, or one of a process before.
-    pub fn policy(&self, number: u32) -> Option<PolicyIndex> {
-        let index = number.checked_sub(self.first_policy)?;
-        (index > 0).then_some(PolicyIndex(index))
+    /// What stands in the maps.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The pods whose entries stand in the maps, by their interfaces.
@@ -166,9 +166,9 @@ impl Ledger {
         &self.standing.pods
     }
 
-    /// Some rules could not be written: they are not there, and those who would have them keep what they had.
+    /// Some rules could not be written: they are not there.
     pub fn refused_rules(&mut self, id: u32) {
-        self.rules.retain(|_, it| *it != id);
+        self.standing.rules.remove(&id);
     }
 
     /// The entry of a pod could not be written.
@@ -179,7 +179,6 @@ impl Ledger {
     /// The changes that lead to what is wanted.
     pub fn enforce(&mut self, wanted: &Wanted) -> Vec<Change> {
         let mut changes = Vec::new();
-        self.adopt(&wanted.tables, &mut changes);
         for (index, interface) in &wanted.interfaces {
             put(&mut self.standing.interfaces, *index, *interface, &mut changes, |index, interface| {
                 Change::PutInterface { index, interface }
@@ -209,118 +208,14 @@ impl Ledger {
         changes
     }
 
-    /// Gives identities the numbers that their addresses have already, as of a process before. An address that will have
-    /// another is nobody's until then: the number may come to mean more than it did.
-    fn adopt(&mut self, tables: &Tables, changes: &mut Vec<Change>) {
-        if !self.identities.is_empty() || self.standing.identities.is_empty() {
-            return;
-        }
-        let mut found: BTreeMap<IdentityId, BTreeSet<u32>> = BTreeMap::new();
-        for (address, identity) in &tables.addresses {
-            if let Some(number) = self.standing.identities.get(&Address::from(*address)) {
-                found.entry(*identity).or_default().insert(*number);
-            }
-        }
-        let mut taken = BTreeSet::new();
-        for (identity, numbers) in found {
-            if let [number] = Vec::from_iter(numbers)[..]
-                && number >= IdentityId::FIRST_OF_PODS.0
-                && taken.insert(number)
-            {
-                self.identities.insert(identity, number);
-            }
-        }
-        let kept: BTreeMap<Address, u32> = tables
-            .addresses
-            .iter()
-            .filter_map(|(address, identity)| {
-                Some((Address::from(*address), *self.identities.get(identity)?))
-            })
-            .collect();
-        self.standing.identities.retain(|address, number| {
-            let stays = kept.get(address) == Some(number);
-            if !stays {
-                changes.push(Change::RemoveIdentity { address: *address });
-            }
-            stays
-        });
-    }
-
-    fn identity(&mut self, identity: IdentityId) -> u32 {
-        if identity < IdentityId::FIRST_OF_PODS {
-            return identity.0;
-        }
-        let last = &mut self.last_identity;
-        *self.identities.entry(identity).or_insert_with(|| {
-            *last = (*last).max(IdentityId::FIRST_OF_PODS.0 - 1) + 1;
-            *last
-        })
-    }
-
     fn write_rules(&mut self, wanted: &Wanted, changes: &mut Vec<Change>) {
         for (set, policy) in &wanted.tables.sets {
-            for direction in Direction::ALL {
-                let ruled = policy.side(direction);
-                let sides = [(false, Some(&ruled.enforced)), (true, ruled.rehearsed.as_ref())];
-                for (is_rehearsed, rules) in sides {
-                    let side = Side { set: *set, direction, is_rehearsed };
-                    let Some(rules) = rules.filter(|it| **it != DirectionPolicy::open()) else {
-                        continue;
-                    };
-                    if self.rules.contains_key(&side) {
-                        continue;
-                    }
-                    self.standing.last_rules += 1;
-                    let id = self.standing.last_rules;
-                    self.rules.insert(side, id);
-                    changes.push(Change::PutRules { id, rules: Box::new(self.translate(rules)) });
+            for (id, rules) in sides(*set, policy) {
+                if self.standing.rules.insert(id) {
+                    changes.push(Change::PutRules { id, rules: Box::new(translate(rules)) });
                 }
             }
         }
-    }
-
-    fn translate(&mut self, rules: &DirectionPolicy) -> Rules {
-        let identities =
-            rules.by_identity.iter().map(|(identity, class)| (self.identity(*identity), class.0 + 1));
-        let identities = identities.collect();
-        let networks = rules.mapped_networks().into_iter().map(|(prefix, class)| {
-            let address = Address::from_octets(prefix.address);
-            let class = class.map_or(layout::NO_CLASS, |it| it.0 + 1);
-            (Prefix { address, length: prefix.length.into() }, class)
-        });
-        let networks = networks.collect();
-        let mut ports = Vec::new();
-        for (index, class) in (1..).zip(&rules.classes) {
-            for rule in &class.ports {
-                for prefix in portway_policy::port::prefixes(rule.first, rule.last) {
-                    let key = PortPrefix {
-                        class: index,
-                        protocol: rule.protocol as u16,
-                        port: prefix.port,
-                        length: prefix.length.into(),
-                    };
-                    ports.push((key, self.verdict(rule.verdict)));
-                }
-            }
-        }
-        Rules { identities, networks, ports, default: self.verdict(rules.default) }
-    }
-
-    fn verdict(&self, verdict: portway_policy::Verdict) -> layout::Verdict {
-        let ruling = |it: Ruling| layout::Ruling {
-            order: it.order,
-            decision: match it.decision {
-                Decision::Pass => layout::PASS,
-                Decision::Allow => layout::ALLOW,
-                Decision::Deny => layout::DENY,
-            },
-            policy: if it.policy == PolicyIndex::NONE { 0 } else { self.first_policy + it.policy.0 },
-        };
-        layout::Verdict { first: ruling(verdict.first), then: ruling(verdict.then) }
-    }
-
-    fn rules_of(&self, set: PolicySetId, direction: Direction, is_rehearsed: bool) -> u32 {
-        self.rules.get(&Side { set, direction, is_rehearsed }).copied().unwrap_or(OPEN)
     }
 
     fn write_pods(&mut self, wanted: &Wanted, changes: &mut Vec<Change>) {
@@ -328,13 +223,21 @@ impl Ledger {
             let Some(pod) = wanted.tables.pods.get(name) else {
                 continue;
             };
+            let Some(policy) = wanted.tables.sets.get(&pod.set) else {
+                continue;
+            };
+            let rules: BTreeSet<u32> = sides(pod.set, policy).map(|(id, _)| id).collect();
+            let side = |direction, is_rehearsed| {
+                let id = number(pod.set, direction, is_rehearsed);
+                if rules.contains(&id) { id } else { OPEN }
+            };
             let mut entry = Pod {
                 uid: uid_number(&pod.uid),
-                identity: self.identity(pod.identity),
-                ingress: self.rules_of(pod.set, Direction::Ingress, false),
-                ingress_rehearsed: self.rules_of(pod.set, Direction::Ingress, true),
-                egress: self.rules_of(pod.set, Direction::Egress, false),
-                egress_rehearsed: self.rules_of(pod.set, Direction::Egress, true),
+                identity: pod.identity.0,
+                ingress: side(Direction::Ingress, false),
+                ingress_rehearsed: side(Direction::Ingress, true),
+                egress: side(Direction::Egress, false),
+                egress_rehearsed: side(Direction::Egress, true),
                 ..Pod::default()
             };
             pod.addresses.iter().for_each(|it| entry.set_address(*it));
@@ -356,10 +259,13 @@ impl Ledger {
 
     fn write_identities(&mut self, wanted: &Wanted, changes: &mut Vec<Change>) {
         for (address, identity) in &wanted.tables.addresses {
-            let number = self.identity(*identity);
-            put(&mut self.standing.identities, (*address).into(), number, changes, |address, identity| {
-                Change::PutIdentity { address, identity }
-            });
+            put(
+                &mut self.standing.identities,
+                (*address).into(),
+                identity.0,
+                changes,
+                |address, identity| Change::PutIdentity { address, identity },
+            );
         }
     }
 
@@ -410,15 +316,74 @@ impl Ledger {
     }
 
     fn remove_rules(&mut self, wanted: &Wanted, changes: &mut Vec<Change>) {
-        let before = self.rules.len();
-        self.rules.retain(|side, _| wanted.tables.sets.contains_key(&side.set));
-        let ids: BTreeSet<u32> = self.rules.values().copied().collect();
-        // Those of a process before this one are not in the list of ours.
-        let has_others = self.standing.last_rules as usize != before;
-        if before != self.rules.len() || has_others && !changes.is_empty() {
+        let wanted = wanted.tables.sets.iter();
+        let wanted: BTreeSet<u32> = wanted
+            .flat_map(|(set, policy)| sides(*set, policy).map(|(id, _)| id).collect::<Vec<_>>())
+            .collect();
+        if !self.standing.rules.is_subset(&wanted) {
+            // Those that a pod has whose new ones could not be written stay.
+            let kept = self
+                .standing
+                .pods
+                .values()
+                .flat_map(|it| [it.ingress, it.ingress_rehearsed, it.egress, it.egress_rehearsed]);
+            let ids: BTreeSet<u32> = wanted.into_iter().chain(kept.filter(|it| *it != OPEN)).collect();
+            self.standing.rules.retain(|it| ids.contains(it));
             changes.push(Change::KeepRules { ids });
         }
     }
+}
+
+/// The number of the rules of one side.
+fn number(set: PolicySetId, direction: Direction, is_rehearsed: bool) -> u32 {
+    let direction = if direction == Direction::Ingress { 0 } else { 2 };
+    // Sets are numbered from 1 on, so that this is never OPEN.
+    set.0 * SIDES + direction + u32::from(is_rehearsed)
+}
+
+/// The sides of a set that have rules, with their numbers.
+fn sides(set: PolicySetId, policy: &PodPolicy) -> impl Iterator<Item = (u32, &DirectionPolicy)> {
+    let all = Direction::ALL.into_iter().flat_map(move |direction| {
+        let ruled = policy.side(direction);
+        let enforced = (number(set, direction, false), &ruled.enforced);
+        let rehearsed = ruled.rehearsed.as_ref().map(|it| (number(set, direction, true), it));
+        std::iter::once(enforced).chain(rehearsed)
+    });
+    all.filter(|(_, rules)| **rules != DirectionPolicy::open())
+}
+
+fn translate(rules: &DirectionPolicy) -> Rules {
+    let identities = rules.by_identity.iter().map(|(identity, class)| (identity.0, class.0 + 1)).collect();
+    let networks = rules.mapped_networks().into_iter().map(|(prefix, class)| {
+        let address = Address::from_octets(prefix.address);
+        let class = class.map_or(layout::NO_CLASS, |it| it.0 + 1);
+        (Prefix { address, length: prefix.length.into() }, class)
+    });
+    let networks = networks.collect();
+    let mut ports = Vec::new();
+    for (class, rule) in
+        (1..).zip(&rules.classes).flat_map(|(index, class)| class.ports.iter().map(move |it| (index, it)))
+    {
+        let prefixes = portway_policy::port::prefixes(rule.first, rule.last).into_iter();
+        ports.extend(prefixes.map(|prefix| {
+            let (protocol, length) = (rule.protocol as u16, prefix.length.into());
+            (PortPrefix { class, protocol, port: prefix.port, length }, verdict(rule.verdict))
+        }));
+    }
+    Rules { identities, networks, ports, default: verdict(rules.default) }
+}
+
+fn verdict(verdict: portway_policy::Verdict) -> layout::Verdict {
+    let ruling = |it: Ruling| layout::Ruling {
+        order: it.order,
+        decision: match it.decision {
+            Decision::Pass => layout::PASS,
+            Decision::Allow => layout::ALLOW,
+            Decision::Deny => layout::DENY,
+        },
+        policy: it.policy.0,
+    };
+    layout::Verdict { first: ruling(verdict.first), then: ruling(verdict.then) }
 }
 
 /// Notes an entry, and that it has to be written if it is new or another.

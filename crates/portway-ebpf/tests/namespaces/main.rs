@@ -13,6 +13,8 @@ mod announcing;
 mod bpffs;
 mod host;
 mod peers;
+mod policed;
+mod policy;
 mod tcp;
 mod topology;
 mod udp;

@@ -86,6 +86,7 @@ impl Guarded {
             stranger: index("stranger"),
             last_set: 0,
         };
+        it.confine_neighbour(DirectionPolicy::open());
         it.enforce(DirectionPolicy::open(), DirectionPolicy::open());
         it
     }

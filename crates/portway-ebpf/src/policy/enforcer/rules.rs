@@ -2,16 +2,32 @@
 
 use std::collections::BTreeSet;
 
-use aya::maps::HashMap;
 use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{HashMap, PerCpuHashMap};
 
-use super::{CLASSES, DEFAULTS, Enforcer, NETWORKS, PORTS};
+use super::{CLASSES, COUNTERS, DEFAULTS, Enforcer, NETWORKS, PORTS};
 use crate::error::KernelError;
 use crate::kernel::{missing, told};
-use crate::policy::layout::{ClassKey, Verdict};
+use crate::policy::layout::{ClassKey, Counter, CounterKey, Verdict};
 use crate::policy::ledger::{PortPrefix, Prefix, Rules};
 
 impl Enforcer {
+    /// The highest number of an identity that rules speak of.
+    pub(super) fn last_identity_of_rules(&mut self) -> Result<u32, KernelError> {
+        Ok(self.keys::<ClassKey, u32>(CLASSES)?.iter().map(|it| it.identity).max().unwrap_or(0))
+    }
+
+    /// The highest number of a policy in verdicts and counters.
+    pub(super) fn last_policy(&mut self) -> Result<u32, KernelError> {
+        let of_verdict = |it: Verdict| it.first.policy.max(it.then.policy);
+        let defaults = self.entries::<u32, Verdict>(DEFAULTS)?.into_values().map(of_verdict).max();
+        let map: LpmTrie<_, PortBits, Verdict> = self.map(PORTS)?;
+        let ports = map.iter().filter_map(Result::ok).map(|(_, it)| of_verdict(it)).max();
+        let map: PerCpuHashMap<_, CounterKey, Counter> = self.map(COUNTERS)?;
+        let counters = map.keys().filter_map(Result::ok).map(|it| it.policy).max();
+        Ok([defaults, ports, counters].into_iter().flatten().max().unwrap_or(0))
+    }
+
     /// The default last: rules without one let nothing through.
     pub(super) fn put_rules(&mut self, id: u32, rules: &Rules) -> Result<(), KernelError> {
         let mut map: HashMap<_, ClassKey, u32> = self.map(CLASSES)?;

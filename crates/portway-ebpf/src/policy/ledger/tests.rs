@@ -87,36 +87,27 @@ fn a_pod_that_is_gone_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_next_process_keeps_the_numbers_of_identities() {
+fn what_a_process_before_has_left_is_not_numbered_anew() {
     let mut ledger = Ledger::default();
     ledger.enforce(&wanted("web", "a", 20, 1, WEB));
-    let before = ledger.standing.clone();
-    // The compiler of the next process numbers anew.
-    let mut next = Ledger::resume(Standing { last_policy: 9, ..before.clone() });
-    let changes = next.enforce(&wanted("web", "a", 31, 1, WEB));
-    assert_eq!(next.standing.identities, before.identities);
-    assert!(!kinds(&changes).contains(&"PutIdentity".to_owned()), "{changes:?}");
-    assert_eq!(next.policy(12), Some(PolicyIndex(3)));
-    assert_eq!(next.policy(3), None, "of a process before");
+    let mut standing = ledger.standing.clone();
+    (standing.last_identity, standing.last_policy) = (50, 3);
+    let former = standing.former();
+    assert_eq!(former.addresses[&address("10.9.0.5")], IdentityId(50));
+    assert_eq!((former.last_identity, former.last_set), (IdentityId(50), PolicySetId(1)));
+    assert_eq!(former.last_policy, PolicyIndex(3));
+    let mut next = Ledger::resume(standing);
+    let changes = next.enforce(&wanted("web", "a", 20, 2, WEB));
+    assert_eq!(kinds(&changes), ["PutRules", "PutPod", "KeepRules"]);
 }
 
 #[test]
-fn an_address_that_has_changed_hands_meanwhile_is_nobodys_first() {
+fn a_pod_whose_set_is_missing_has_no_entry() {
+    let mut wanted = wanted("web", "a", 20, 1, WEB);
+    wanted.tables.sets.clear();
     let mut ledger = Ledger::default();
-    let mut at_first = wanted("web", "a", 20, 1, WEB);
-    at_first.tables.addresses.insert(address("10.9.0.6"), IdentityId(50));
-    ledger.enforce(&at_first);
-    let mut next = Ledger::resume(ledger.standing.clone());
-    let mut now = wanted("web", "a", 20, 1, WEB);
-    now.tables.addresses.insert(address("10.9.0.6"), IdentityId(51));
-    let changes = next.enforce(&now);
-    // The two had one number and shall have two: neither keeps it unless it is the only one.
-    let position = |wanted: &Change| changes.iter().position(|it| it == wanted);
-    let removed = position(&Change::RemoveIdentity { address: address("10.9.0.6").into() });
-    let rules = kinds(&changes).iter().position(|it| it == "PutRules");
-    assert!(removed.is_some() && removed < rules, "{changes:?}");
-    let numbers = |text: &str| next.standing.identities[&address(text).into()];
-    assert_ne!(numbers("10.9.0.5"), numbers("10.9.0.6"));
+    ledger.enforce(&wanted);
+    assert!(ledger.pods().is_empty());
 }
 
 #[test]
