@@ -32,7 +32,7 @@ test: ## Every test, with what they need installed first: before each push (root
 test-all: ## The same, and the tests that take minutes, and a short benchmark (root)
 	@tools/verify test-all
 
-bench: ## Portway beside other proxies, on this machine
+bench: ## Portway beside other proxies, on this machine (layer 4 needs root)
 	@$(ENV) tools/setup bench; \
 	tools/build-dist; \
 	bench/run

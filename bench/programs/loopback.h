@@ -1,4 +1,4 @@
-/* What the benchmark's two C programs share: a listener on a free loopback port, and epoll registration. */
+/* What the benchmark's C programs share: a listener, by default on a free loopback port, and epoll registration. */
 #ifndef BENCH_LOOPBACK_H
 #define BENCH_LOOPBACK_H
 
@@ -27,18 +27,23 @@ static inline struct sockaddr_in loopback(uint16_t port)
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-/* Listens on a port that the kernel picks, and prints it on a line of its own for the harness to read. */
-static inline int listen_on_free_port(void)
+/* Listens, and prints the port on a line of its own for the harness to read. */
+static inline int listen_at(struct sockaddr_in address)
 {
-	struct sockaddr_in address = loopback(0);
 	socklen_t length = sizeof address;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 4096) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-		die("cannot listen on 127.0.0.1");
+		die("cannot listen");
 	printf("%d\n", ntohs(address.sin_port));
 	fflush(stdout);
 	return fd;
+}
+
+/* On a port that the kernel picks. */
+static inline int listen_on_free_port(void)
+{
+	return listen_at(loopback(0));
 }
 
 static inline void send_without_delay(int fd)

@@ -25,10 +25,14 @@ class Aim:
     limit: float
     measured: float | None
     unit: str
+    at_least: bool = False
+    """More is better; else the limit is the most that it may be."""
 
     @property
     def reached(self) -> bool | None:
-        return None if self.measured is None else self.measured <= self.limit
+        if self.measured is None:
+            return None
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
     @property
     def verdict(self) -> str:
@@ -36,7 +40,8 @@ class Aim:
 
     def line(self) -> str:
         measured = "" if self.measured is None else f": {self.measured:.2f} {self.unit}".rstrip()
-        return f"{self.verdict:<12}  {self.text} at most {self.limit:g} {self.unit}".rstrip() + measured
+        bound = "at least" if self.at_least else "at most"
+        return f"{self.verdict:<12}  {self.text} {bound} {self.limit:g} {self.unit}".rstrip() + measured
 
 
 def judge(results: list[Result]) -> list[Aim]:

