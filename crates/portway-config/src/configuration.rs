@@ -11,6 +11,7 @@ use crate::backend::{Backend, Endpoints};
 use crate::exposure::Exposure;
 use crate::key::{BackendKey, CertificateKey, EndpointsKey, ListenerKey, NamespacedName, RouteKey, TrustKey};
 use crate::listener::Listener;
+use crate::network_policy::PolicyFacts;
 use crate::route::Route;
 use crate::tls::{Certificate, TrustBundle};
 
@@ -54,6 +55,9 @@ pub struct Configuration {
     /// Where listeners are found. Only node agents get any.
     #[serde(serialize_with = "values", skip_serializing_if = "SharedMap::is_empty")]
     pub exposures: SharedMap<ListenerKey, Arc<Exposure>>,
+    /// What decides on network policy. Only node agents get any.
+    #[serde(skip_serializing_if = "PolicyFacts::is_empty")]
+    pub policy: PolicyFacts,
 }
 
 /// Settings for a Gateway as a whole.
@@ -77,6 +81,7 @@ impl Configuration {
             certificates: SharedMap::new(),
             trust_bundles: SharedMap::new(),
             exposures: SharedMap::new(),
+            policy: PolicyFacts::default(),
         }
     }
 
@@ -89,7 +94,7 @@ impl Configuration {
 }
 
 /// JSON has no structured keys; each resource carries its own key, so a list of them says all.
-fn values<K, V: Serialize, S: serde::Serializer>(
+pub(crate) fn values<K, V: Serialize, S: serde::Serializer>(
     map: &SharedMap<K, Arc<V>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -13,25 +13,36 @@ use std::sync::Arc;
 use portway_shared_map::SharedMap;
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::values;
 use crate::key::NamespacedName;
 
 /// Labels of an object.
 pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// All that decides what network policies do. What two states have in common is shared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct PolicyFacts {
     /// Namespaces by name.
+    #[serde(serialize_with = "values")]
     pub namespaces: SharedMap<Arc<str>, Arc<PolicyNamespace>>,
     /// Pods that have not ended.
+    #[serde(serialize_with = "values")]
     pub pods: SharedMap<NamespacedName, Arc<PolicyPod>>,
     /// NetworkPolicies.
+    #[serde(serialize_with = "values")]
     pub policies: SharedMap<NamespacedName, Arc<NetworkPolicy>>,
     /// Proxies by Gateway.
+    #[serde(serialize_with = "values")]
     pub proxies: SharedMap<NamespacedName, Arc<GatewayProxies>>,
 }
 
 impl PolicyFacts {
+    /// Whether this is a cluster. One without a namespace there is not: none means that a controller of an older version tells
+    /// nothing of policies, and not that there are no policies.
+    pub fn is_told(&self) -> bool {
+        !self.namespaces.is_empty()
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.namespaces.is_empty()
@@ -44,7 +55,7 @@ impl PolicyFacts {
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyNamespace {
-    /// Key: its name.
+    /// Key.
     pub name: Arc<str>,
     /// Its labels.
     #[serde(default)]

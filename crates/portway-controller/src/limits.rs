@@ -68,6 +68,10 @@ limits! {
     EVENTS_AT_ONCE events_at_once: usize = 20;
     /// See `events_at_once`.
     EVENTS_WINDOW events_window: Duration = Duration::from_secs(10);
+    /// How long changes of pods and policies grow before policies are looked through for mistakes.
+    POLICY_CHECK policy_check: Duration = Duration::from_secs(5);
+    /// Mistakes in policies of which the log tells at once; what is beyond them is counted.
+    POLICY_WARNINGS_AT_ONCE policy_warnings_at_once: usize = 20;
     /// How often the EndpointSlice that leads proxies to the controller is written again, in case somebody has changed it.
     ANNOUNCE_AGAIN announce_again: Duration = Duration::from_secs(30);
     /// How long the authority of the stream's certificates is valid.

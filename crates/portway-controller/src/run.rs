@@ -19,11 +19,13 @@ use crate::leader;
 use crate::metrics::{Metrics, Sources};
 use crate::options::{ControllerOptions, LEASE};
 use crate::reconcile::events::EventTeller;
+use crate::reconcile::policies;
 use crate::reconcile::provisioning::{self, NodesOnDemand, Provisioner};
 use crate::reconcile::statuses::StatusKeeper;
 use crate::reconcile::translation::Translator;
 use crate::status::{RoutePlan, StatusWriter};
 use crate::stream::{Authority, AuthorityError, StreamServer, first_revision, tell_agents};
+use crate::watch::policy::{self, PolicyObjects};
 use crate::watch::{Installed, Store, Watches, nodes};
 
 /// Pause before something that the API server refused is tried again at start.
@@ -155,10 +157,16 @@ impl Parts {
         let (are_needed, follow_need) = watch::channel(false);
         let (nodes, follow_nodes) = watch::channel(Nodes::default());
         tasks.spawn(nodes::follow(client.clone(), follow_need, nodes, Arc::clone(&store), metrics.clone()));
+        let policy = options.agent_service_account.is_some().then(|| {
+            let (objects, follow) = watch::channel(PolicyObjects::default());
+            tasks.spawn(policy::follow(client.clone(), objects, metrics.clone()));
+            tasks.spawn(policies::warn(Arc::clone(&store), follow.clone(), leads.clone()));
+            follow
+        });
         let translator = Translator {
             store: Arc::clone(&store),
             publisher: publisher.clone(),
-            tells_agents: options.agent_service_account.is_some(),
+            policy,
             options: provisioning::translate_options(
                 controllers,
                 options.trusted_hops,

@@ -27,6 +27,7 @@ pub use self::desired::{Desired, DesiredObject, desired};
 pub use self::error::ProvisionError;
 pub use self::kind::Kind;
 pub use self::live::{Live, LiveWatches};
+pub use self::pod::proxies;
 pub use self::port::{ServedPort, served_ports};
 pub use self::settings::{ProvisionSettings, TOKEN_AUDIENCE};
 

@@ -1,6 +1,11 @@
 //! The pods of a Gateway. Nothing here depends on its listeners: one that comes or goes restarts no proxy.
 
-use portway_api::portway_parameters::{AccessLogFormat, Placement};
+use std::collections::BTreeMap;
+
+use portway_api::Gateway;
+use portway_api::portway_parameters::{AccessLogFormat, Placement, PortwayParametersSpec};
+use portway_config::NamespacedName;
+use portway_config::network_policy::{GatewayProxies, NamedPort};
 use serde_json::{Map, Value, json};
 
 use super::demand::Demand;
@@ -11,11 +16,41 @@ use super::settings::{
 };
 use super::{CA_FILE, naming};
 
+/// The name of the port of the admin endpoint.
+const ADMIN_NAME: &str = "admin";
 const CA_DIRECTORY: &str = "/etc/portway/ca";
 const TOKEN_DIRECTORY: &str = "/var/run/secrets/portway";
 const STATE_DIRECTORY: &str = "/var/lib/portway";
 /// Most that a proxy may keep there.
 const STATE_SIZE: &str = "64Mi";
+
+/// Who the proxies of a Gateway are to network policies. None where they are in the network of their nodes, so that no policy
+/// recognises them.
+pub fn proxies(gateway: &Gateway, parameters: &PortwayParametersSpec) -> Option<GatewayProxies> {
+    if parameters.host_network.unwrap_or_default() {
+        return None;
+    }
+    let labels = labels(gateway, parameters).into_iter();
+    Some(GatewayProxies {
+        gateway: NamespacedName::new(gateway.namespace(), gateway.name()),
+        labels: labels.map(|(key, value)| (key.into(), value.into())).collect(),
+        ports: vec![NamedPort { name: ADMIN_NAME.into(), protocol: "TCP".into(), port: ADMIN_PORT }],
+    })
+}
+
+/// The labels of the pods.
+fn labels(gateway: &Gateway, parameters: &PortwayParametersSpec) -> BTreeMap<String, String> {
+    let mut metadata = json!({"labels": naming::labels(gateway)});
+    if let Some(overlay) = parameters.pod_template.as_ref().and_then(|it| it.get("metadata")) {
+        lay_over(&mut metadata, overlay);
+    }
+    let laid_over = metadata["labels"].as_object().into_iter().flatten();
+    let texts = laid_over.filter_map(|(label, value)| Some((label.clone(), value.as_str()?.to_owned())));
+    let mut labels: BTreeMap<_, _> = texts.collect();
+    // Without these the Deployment would not know its own pods.
+    labels.extend(naming::selector(gateway));
+    labels
+}
 
 /// The pod template.
 pub(super) fn template(demand: &Demand<'_>, settings: &ProvisionSettings) -> Value {
@@ -29,10 +64,7 @@ pub(super) fn template(demand: &Demand<'_>, settings: &ProvisionSettings) -> Val
     }
     if let Some(overlay) = &demand.parameters.pod_template {
         lay_over(&mut template, overlay);
-        // Without these the Deployment would not know its own pods.
-        for (label, value) in naming::selector(demand.gateway) {
-            template["metadata"]["labels"][label] = value.into();
-        }
+        template["metadata"]["labels"] = json!(labels(demand.gateway, demand.parameters));
     }
     template
 }
@@ -96,7 +128,7 @@ fn container(demand: &Demand<'_>, settings: &ProvisionSettings) -> Value {
             field("POD_NAMESPACE", "metadata.namespace"),
             field("POD_IP", "status.podIP"),
         ],
-        "ports": [{"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"}],
+        "ports": [{"name": ADMIN_NAME, "containerPort": ADMIN_PORT, "protocol": "TCP"}],
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,

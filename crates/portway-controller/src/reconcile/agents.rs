@@ -1,12 +1,20 @@
-//! What node agents are told: the TCP and UDP listeners of all Gateways as one configuration, with their addresses. Pure.
+//! What node agents are told: the TCP and UDP listeners of all Gateways as one configuration, with their addresses, and what network
+//! policies are decided by. Pure.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use portway_api::Snapshot;
+use portway_config::network_policy::{PolicyFacts, PolicyNamespace};
 use portway_config::{
     Configuration, Exposure, ListenerProtocol, NamespacedName, Route, RouteKind, node_agents,
 };
+use portway_translate::parameters;
+
+use super::data_plane::key;
+use crate::provision::proxies;
+use crate::watch::policy::{Pods, Policies, texts};
 
 /// The listeners that a kernel could serve, with all that is behind them. `addresses`: those of a Gateway by which clients
 /// find it, and that packets have when they reach a node.
@@ -50,6 +58,30 @@ pub(crate) fn configuration(
     merged
 }
 
+/// The part of network policy that comes with a translation: namespaces, and the proxies of the Gateways that are served.
+pub(crate) fn policy_facts<'a>(
+    snapshot: &Snapshot,
+    gateways: impl Iterator<Item = &'a NamespacedName>,
+    (pods, policies): (&Pods, &Policies),
+) -> PolicyFacts {
+    let namespaces = snapshot.namespaces.iter().map(|(name, it)| {
+        let name: Arc<str> = name.as_str().into();
+        let labels = it.metadata.labels.iter().flatten();
+        (name.clone(), Arc::new(PolicyNamespace { name, labels: texts(labels) }))
+    });
+    let proxies = gateways.filter_map(|name| {
+        let gateway = snapshot.gateways.get(&key(name))?;
+        let proxies = proxies(gateway, &parameters::merged(snapshot, gateway))?;
+        Some((name.clone(), Arc::new(proxies)))
+    });
+    PolicyFacts {
+        namespaces: namespaces.collect(),
+        pods: pods.clone(),
+        policies: policies.clone(),
+        proxies: proxies.collect(),
+    }
+}
+
 /// One route has the same rules wherever it is attached.
 fn attached_to_both(one: &Route, other: &Route) -> Route {
     let attachments = one.attachments.iter().chain(&other.attachments).cloned().collect();
@@ -58,6 +90,7 @@ fn attached_to_both(one: &Route, other: &Route) -> Route {
 
 #[cfg(test)]
 mod tests {
+    use portway_api::Object;
     use portway_config::backend::{BackendTls, EndpointAddress, EndpointState};
     use portway_config::key::BackendProtocol;
     use portway_config::route::{BackendTarget, L4Rule, Rules, WeightedBackend};
@@ -65,6 +98,8 @@ mod tests {
         Attachment, Backend, BackendKey, Endpoint, Endpoints, EndpointsKey, HostnamePattern, Listener,
         ListenerKey, ListenerParent, RouteKey, Transport,
     };
+
+    use serde_json::json;
 
     use super::*;
 
@@ -116,5 +151,28 @@ mod tests {
         let exposures: Vec<_> =
             merged.exposures.values().map(|it| (&*it.gateway.name, it.addresses.len())).collect();
         assert_eq!(exposures, [("a", 1), ("b", 2)]);
+    }
+
+    #[test]
+    fn proxies_are_told_by_the_labels_that_their_pods_are_made_with() {
+        fn object<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
+            serde_json::from_value(value).unwrap()
+        }
+        let mut snapshot = Snapshot::default();
+        snapshot.insert(Object::Gateway(object(json!({
+            "metadata": {"namespace": "apps", "name": "a"},
+            "spec": {"gatewayClassName": "portway", "listeners": [], "infrastructure": {"labels": {"team": "x"}}},
+        }))));
+        snapshot.insert(Object::Namespace(object(
+            json!({"metadata": {"name": "apps", "labels": {"env": "prod"}}}),
+        )));
+        let gateway = NamespacedName::new("apps", "a");
+        let (pods, policies) = (Pods::new(), Policies::new());
+        let facts = policy_facts(&snapshot, [&gateway].into_iter(), (&pods, &policies));
+        let labels = &facts.proxies[&gateway].labels;
+        assert_eq!(labels.get("team").map(|it| &**it), Some("x"));
+        assert_eq!(labels.get("gateway.networking.k8s.io/gateway-name").map(|it| &**it), Some("a"));
+        assert_eq!(facts.namespaces["apps"].labels.get("env").map(|it| &**it), Some("prod"));
+        assert_eq!(facts.namespaces.len(), 1);
     }
 }

@@ -6,11 +6,13 @@
 //! | [`agents`] | what is translated | puts together what node agents are told |
 //! | [`statuses`] | what is published, what the proxies say | writes statuses |
 //! | [`provisioning`] | what is published | brings up and down what serves a Gateway |
+//! | [`policies`] | pods and NetworkPolicies | tells of policies that do not do what they seem to |
 //! | [`events`] | what is found | tells it where `kubectl describe` shows it |
 
 pub(crate) mod agents;
 pub(crate) mod data_plane;
 pub(crate) mod events;
+pub(crate) mod policies;
 pub(crate) mod provisioning;
 pub(crate) mod statuses;
 mod transition_times;

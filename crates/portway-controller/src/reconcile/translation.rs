@@ -18,6 +18,7 @@ use crate::limits::BURST;
 use crate::metrics::Metrics;
 use crate::provision::naming;
 use crate::reconcile::agents;
+use crate::watch::policy::PolicyObjects;
 use crate::watch::{Dirt, Store};
 
 /// What is published, and what it was made from.
@@ -38,8 +39,8 @@ pub(crate) struct Published {
 pub(crate) struct Translator<O> {
     pub(crate) store: Arc<Store>,
     pub(crate) publisher: Publisher,
-    /// Whether there are node agents.
-    pub(crate) tells_agents: bool,
+    /// Pods and policies for the node agents, where there are any.
+    pub(crate) policy: Option<watch::Receiver<PolicyObjects>>,
     /// Makes the options of a translation of these objects at this moment, and with them the decisions on addresses.
     pub(crate) options: O,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
@@ -73,6 +74,7 @@ struct Running {
 impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
     /// Follows the store, for ever.
     pub(crate) async fn run(self) {
+        let mut policy = self.policy.clone();
         let mut changes = self.store.subscribe();
         changes.mark_changed();
         let mut running: Option<Running> = None;
@@ -102,6 +104,7 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                         }
                     }
                 }
+                () = changed(&mut policy) => self.publish_policy(),
                 done = finished(&mut running) => {
                     if let Some(mut done) = done {
                         memory = std::mem::take(&mut done.memory);
@@ -142,7 +145,7 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             }
             configurations.insert(configuration.gateway.clone(), Arc::new(configuration));
         }
-        let revisions = self.publish_all(&configurations, &decisions);
+        let revisions = self.publish_all(&configurations, &decisions, &snapshot);
         let before = self.published.borrow().as_ref().map(|it| (it.revisions.clone(), it.since));
         // What is the same as before has been waited for already.
         let since =
@@ -157,19 +160,37 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
         &self,
         configurations: &BTreeMap<NamespacedName, Arc<Configuration>>,
         decisions: &Decisions,
+        snapshot: &Snapshot,
     ) -> BTreeMap<NamespacedName, Revision> {
-        if !self.tells_agents {
+        let objects = self.policy.as_ref().map(|it| it.borrow().clone());
+        // Agents that are told of no policies would enforce none; so they go on with what they have until all is known.
+        let Some(all_objects) = objects.as_ref().and_then(PolicyObjects::all) else {
             return self.publisher.publish(configurations);
-        }
+        };
         let addresses = |gateway: &NamespacedName| {
             let decision = decisions.get(&ObjectKey::new(&*gateway.namespace, &*gateway.name));
             decision.and_then(|it| it.service.ingress.clone()).unwrap_or_default()
         };
         let mut all = configurations.clone();
-        all.insert(node_agents(), Arc::new(agents::configuration(configurations, addresses)));
+        let mut of_agents = agents::configuration(configurations, addresses);
+        of_agents.policy = agents::policy_facts(snapshot, configurations.keys(), all_objects);
+        all.insert(node_agents(), Arc::new(of_agents));
         let mut revisions = self.publisher.publish(&all);
         revisions.remove(&node_agents());
         revisions
+    }
+
+    /// The short path of pods and policies: agents alone are told, and nothing is translated.
+    fn publish_policy(&self) {
+        let Some(objects) = self.policy.as_ref().map(|it| it.borrow().clone()) else { return };
+        let Some((pods, policies)) = objects.all() else { return };
+        let amended = self.publisher.amend(&node_agents(), |it| {
+            (it.policy.pods, it.policy.policies) = (pods.clone(), policies.clone());
+        });
+        if amended.is_none() {
+            // Agents have not been told of anything yet.
+            self.store.reconsider();
+        }
     }
 
     /// The short path.
@@ -216,6 +237,17 @@ fn renew_endpoints(
     for key in in_use(configuration, services) {
         let endpoints = Arc::new(index.endpoints(&key));
         configuration.endpoints.insert(key, endpoints);
+    }
+}
+
+/// Waits until there is something new, for ever if nobody tells.
+async fn changed(policy: &mut Option<watch::Receiver<PolicyObjects>>) {
+    let is_new = match policy {
+        Some(policy) => policy.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_new {
+        std::future::pending::<()>().await;
     }
 }
 

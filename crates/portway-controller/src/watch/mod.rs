@@ -10,6 +10,7 @@ pub(crate) mod nodes;
 mod object_watch;
 mod optional;
 mod pause;
+pub(crate) mod policy;
 mod prune;
 mod store;
 

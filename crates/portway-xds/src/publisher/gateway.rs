@@ -81,6 +81,13 @@ impl PublishedGateway {
         is_new
     }
 
+    /// Changes what is published; returns whether anything is different.
+    pub(super) fn amend(&mut self, change: impl FnOnce(&mut Configuration)) -> bool {
+        let mut configuration = Configuration::clone(&self.configuration);
+        change(&mut configuration);
+        self.replace(&Arc::new(configuration), self.next())
+    }
+
     /// Gives what is published a later number.
     pub(super) fn raise(&mut self, revision: Revision) {
         self.revision = self.revision.max(revision);

@@ -129,6 +129,21 @@ impl Publisher {
         revisions
     }
 
+    /// Changes what is published for one Gateway, and returns the revision that it is at now; None if nothing is published
+    /// for it. What the next [`Self::publish`] has for it replaces all.
+    pub fn amend(&self, name: &NamespacedName, change: impl FnOnce(&mut Configuration)) -> Option<Revision> {
+        let mut gateways = self.lock();
+        let gateway = gateways.get_mut(name)?;
+        let published = gateway.published.as_mut()?;
+        let is_new = published.amend(change);
+        let revision = published.revision();
+        if is_new {
+            gateway.announce();
+            self.tell(&gateways);
+        }
+        Some(revision)
+    }
+
     /// What the proxies have made of it, now and whenever that changes.
     pub fn acknowledgements(&self) -> watch::Receiver<Arc<Acknowledgements>> {
         self.0.acknowledgements.subscribe()

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use portway_config::network_policy::{Labels, PolicyNamespace};
 use portway_config::{Route, RouteKey, RouteKind, Rules};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -144,6 +145,29 @@ fn what_is_sent_for_a_change_is_the_change() {
     let changes = connection.since(all.revision).unwrap();
     assert_eq!((changes.changed.len(), changes.removed.len()), (1, 1));
     assert_eq!(connection.since(changes.revision).unwrap().changed, []);
+}
+
+/// A pod that comes is one resource, and what is published next is compared with it.
+#[test]
+fn an_amendment_is_the_change_that_it_makes() {
+    let publisher = publisher();
+    let namespace = |name: &str| Arc::new(PolicyNamespace { name: name.into(), labels: Labels::new() });
+    assert_eq!(publisher.amend(&gateway(), |_| {}), None, "nothing is published yet");
+    let routes = (0..10).map(|number| (number, 0)).collect();
+    let first = publish(&publisher, &configuration(&routes));
+    let mut connection = publisher.connect(&gateway(), "pod".into());
+    connection.beyond(Has::new()).unwrap();
+    let amend = |name: &str| {
+        publisher.amend(&gateway(), |it| drop(it.policy.namespaces.insert(name.into(), namespace(name))))
+    };
+    let second = amend("a").unwrap();
+    assert_eq!(second, Revision(first.0 + 1));
+    let changes = connection.since(first).unwrap();
+    assert_eq!((changes.changed.len(), changes.removed.len()), (1, 0));
+    assert_eq!(amend("a"), Some(second), "the same again is no change");
+    let third = publish(&publisher, &configuration(&routes));
+    let changes = connection.since(second).unwrap();
+    assert_eq!((third > second, changes.changed.len(), changes.removed.len()), (true, 0, 1));
 }
 
 #[test]

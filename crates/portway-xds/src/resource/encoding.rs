@@ -88,6 +88,10 @@ impl ResourceKey {
             Self::Listener(key) => serde_json::to_string(key),
             Self::Route(key) => serde_json::to_string(key),
             Self::Exposure(key) => serde_json::to_string(key),
+            Self::PolicyNamespace(key) => serde_json::to_string(key),
+            Self::PolicyPod(key) | Self::GatewayProxies(key) | Self::NetworkPolicy(key) => {
+                serde_json::to_string(key)
+            }
         };
         // Keys are made of structs, enums and strings, which JSON always has a form for.
         json.unwrap_or_default()
@@ -109,6 +113,10 @@ impl ResourceKey {
             ResourceType::Listener => Self::Listener(strict(name)?),
             ResourceType::Route => Self::Route(strict(name)?),
             ResourceType::Exposure => Self::Exposure(strict(name)?),
+            ResourceType::PolicyNamespace => Self::PolicyNamespace(strict(name)?),
+            ResourceType::PolicyPod => Self::PolicyPod(strict(name)?),
+            ResourceType::GatewayProxies => Self::GatewayProxies(strict(name)?),
+            ResourceType::NetworkPolicy => Self::NetworkPolicy(strict(name)?),
         })
     }
 }
@@ -151,6 +159,10 @@ impl Resource {
             ResourceType::Listener => Self::Listener(Arc::new(strict(json)?)),
             ResourceType::Route => Self::Route(Arc::new(strict(json)?)),
             ResourceType::Exposure => Self::Exposure(Arc::new(strict(json)?)),
+            ResourceType::PolicyNamespace => Self::PolicyNamespace(Arc::new(strict(json)?)),
+            ResourceType::PolicyPod => Self::PolicyPod(Arc::new(strict(json)?)),
+            ResourceType::GatewayProxies => Self::GatewayProxies(Arc::new(strict(json)?)),
+            ResourceType::NetworkPolicy => Self::NetworkPolicy(Arc::new(strict(json)?)),
         })
     }
 
@@ -167,6 +179,10 @@ impl Resource {
             Self::Listener(it) => serde_json::to_writer(to, it),
             Self::Route(it) => serde_json::to_writer(to, it),
             Self::Exposure(it) => serde_json::to_writer(to, it),
+            Self::PolicyNamespace(it) => serde_json::to_writer(to, it),
+            Self::PolicyPod(it) => serde_json::to_writer(to, it),
+            Self::GatewayProxies(it) => serde_json::to_writer(to, it),
+            Self::NetworkPolicy(it) => serde_json::to_writer(to, it),
         };
         // Memory and hashes take all that is written, and configurations have no map with structured keys,
         // the one thing that JSON has no form for.

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use portway_config::configuration::Settings;
 use portway_config::key::{CertificateKey, TrustKey};
+use portway_config::network_policy::{
+    GatewayProxies, NetworkPolicy, PolicyFacts, PolicyNamespace, PolicyPod,
+};
 use portway_config::tls::{Certificate, TrustBundle};
 use portway_config::{
     Backend, BackendKey, Configuration, Endpoints, EndpointsKey, Exposure, Listener, ListenerKey,
@@ -32,11 +35,15 @@ pub enum ResourceType {
     Listener,
     Route,
     Exposure,
+    PolicyNamespace,
+    PolicyPod,
+    GatewayProxies,
+    NetworkPolicy,
 }
 
 impl ResourceType {
     /// Every type.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Settings,
         Self::TrustBundle,
         Self::Certificate,
@@ -45,6 +52,10 @@ impl ResourceType {
         Self::Listener,
         Self::Route,
         Self::Exposure,
+        Self::PolicyNamespace,
+        Self::PolicyPod,
+        Self::GatewayProxies,
+        Self::NetworkPolicy,
     ];
 
     /// The URL. It holds the version of the encoding: a change that older receivers would misread is a new type.
@@ -58,6 +69,10 @@ impl ResourceType {
             Self::Listener => "type.googleapis.com/portway.config.v1.Listener",
             Self::Route => "type.googleapis.com/portway.config.v1.Route",
             Self::Exposure => "type.googleapis.com/portway.config.v1.Exposure",
+            Self::PolicyNamespace => "type.googleapis.com/portway.config.v1.PolicyNamespace",
+            Self::PolicyPod => "type.googleapis.com/portway.config.v1.PolicyPod",
+            Self::GatewayProxies => "type.googleapis.com/portway.config.v1.GatewayProxies",
+            Self::NetworkPolicy => "type.googleapis.com/portway.config.v1.NetworkPolicy",
         }
     }
 
@@ -81,6 +96,11 @@ pub enum ResourceKey {
     Route(RouteKey),
     /// Of the listener.
     Exposure(ListenerKey),
+    PolicyNamespace(Arc<str>),
+    PolicyPod(NamespacedName),
+    /// Of the Gateway.
+    GatewayProxies(NamespacedName),
+    NetworkPolicy(NamespacedName),
 }
 
 impl ResourceKey {
@@ -95,6 +115,10 @@ impl ResourceKey {
             Self::Listener(_) => ResourceType::Listener,
             Self::Route(_) => ResourceType::Route,
             Self::Exposure(_) => ResourceType::Exposure,
+            Self::PolicyNamespace(_) => ResourceType::PolicyNamespace,
+            Self::PolicyPod(_) => ResourceType::PolicyPod,
+            Self::GatewayProxies(_) => ResourceType::GatewayProxies,
+            Self::NetworkPolicy(_) => ResourceType::NetworkPolicy,
         }
     }
 }
@@ -112,6 +136,10 @@ impl fmt::Display for ResourceKey {
             Self::Listener(key) => write!(f, "listener {key}"),
             Self::Route(key) => key.fmt(f),
             Self::Exposure(key) => write!(f, "where listener {key} is found"),
+            Self::PolicyNamespace(name) => write!(f, "Namespace {name}"),
+            Self::PolicyPod(name) => write!(f, "Pod {name}"),
+            Self::GatewayProxies(gateway) => write!(f, "proxies of Gateway {gateway}"),
+            Self::NetworkPolicy(name) => write!(f, "NetworkPolicy {name}"),
         }
     }
 }
@@ -129,6 +157,10 @@ pub enum Resource {
     Listener(Arc<Listener>),
     Route(Arc<Route>),
     Exposure(Arc<Exposure>),
+    PolicyNamespace(Arc<PolicyNamespace>),
+    PolicyPod(Arc<PolicyPod>),
+    GatewayProxies(Arc<GatewayProxies>),
+    NetworkPolicy(Arc<NetworkPolicy>),
 }
 
 impl Resource {
@@ -143,6 +175,10 @@ impl Resource {
             Self::Listener(it) => ResourceKey::Listener(it.key.clone()),
             Self::Route(it) => ResourceKey::Route(it.key.clone()),
             Self::Exposure(it) => ResourceKey::Exposure(it.listener.clone()),
+            Self::PolicyNamespace(it) => ResourceKey::PolicyNamespace(it.name.clone()),
+            Self::PolicyPod(it) => ResourceKey::PolicyPod(it.name.clone()),
+            Self::GatewayProxies(it) => ResourceKey::GatewayProxies(it.gateway.clone()),
+            Self::NetworkPolicy(it) => ResourceKey::NetworkPolicy(it.name.clone()),
         }
     }
 }
@@ -162,6 +198,10 @@ impl PartialEq for Resource {
             (Self::Listener(a), Self::Listener(b)) => same(a, b),
             (Self::Route(a), Self::Route(b)) => same(a, b),
             (Self::Exposure(a), Self::Exposure(b)) => same(a, b),
+            (Self::PolicyNamespace(a), Self::PolicyNamespace(b)) => same(a, b),
+            (Self::PolicyPod(a), Self::PolicyPod(b)) => same(a, b),
+            (Self::GatewayProxies(a), Self::GatewayProxies(b)) => same(a, b),
+            (Self::NetworkPolicy(a), Self::NetworkPolicy(b)) => same(a, b),
             _ => false,
         }
     }
@@ -179,7 +219,9 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         certificates,
         trust_bundles,
         exposures,
+        policy,
     } = configuration;
+    let PolicyFacts { namespaces, pods, policies, proxies } = policy;
     std::iter::once(Resource::Settings(gateway.clone(), settings.clone()))
         .chain(trust_bundles.values().cloned().map(Resource::TrustBundle))
         .chain(certificates.values().cloned().map(Resource::Certificate))
@@ -188,6 +230,10 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         .chain(listeners.values().cloned().map(Resource::Listener))
         .chain(routes.values().cloned().map(Resource::Route))
         .chain(exposures.values().cloned().map(Resource::Exposure))
+        .chain(namespaces.values().cloned().map(Resource::PolicyNamespace))
+        .chain(pods.values().cloned().map(Resource::PolicyPod))
+        .chain(proxies.values().cloned().map(Resource::GatewayProxies))
+        .chain(policies.values().cloned().map(Resource::NetworkPolicy))
 }
 
 /// That a resource is there, is another one, or is gone.
@@ -227,6 +273,14 @@ pub(crate) fn changes(before: &Configuration, after: &Configuration) -> Vec<Chan
     add((&before.listeners, &after.listeners), Resource::Listener, ResourceKey::Listener, &mut all);
     add((&before.routes, &after.routes), Resource::Route, ResourceKey::Route, &mut all);
     add((&before.exposures, &after.exposures), Resource::Exposure, ResourceKey::Exposure, &mut all);
+    let (before, after) = (&before.policy, &after.policy);
+    let maps = (&before.namespaces, &after.namespaces);
+    add(maps, Resource::PolicyNamespace, ResourceKey::PolicyNamespace, &mut all);
+    add((&before.pods, &after.pods), Resource::PolicyPod, ResourceKey::PolicyPod, &mut all);
+    let maps = (&before.proxies, &after.proxies);
+    add(maps, Resource::GatewayProxies, ResourceKey::GatewayProxies, &mut all);
+    let maps = (&before.policies, &after.policies);
+    add(maps, Resource::NetworkPolicy, ResourceKey::NetworkPolicy, &mut all);
     all
 }
 
@@ -257,6 +311,10 @@ pub(crate) fn put(configuration: &mut Configuration, resource: Resource) {
         Resource::Listener(it) => put(&mut configuration.listeners, it.key.clone(), it),
         Resource::Route(it) => put(&mut configuration.routes, it.key.clone(), it),
         Resource::Exposure(it) => put(&mut configuration.exposures, it.listener.clone(), it),
+        Resource::PolicyNamespace(it) => put(&mut configuration.policy.namespaces, it.name.clone(), it),
+        Resource::PolicyPod(it) => put(&mut configuration.policy.pods, it.name.clone(), it),
+        Resource::GatewayProxies(it) => put(&mut configuration.policy.proxies, it.gateway.clone(), it),
+        Resource::NetworkPolicy(it) => put(&mut configuration.policy.policies, it.name.clone(), it),
     }
 }
 
@@ -274,5 +332,9 @@ pub(crate) fn remove(configuration: &mut Configuration, key: &ResourceKey) {
         ResourceKey::Listener(key) => drop(configuration.listeners.remove(key)),
         ResourceKey::Route(key) => drop(configuration.routes.remove(key)),
         ResourceKey::Exposure(key) => drop(configuration.exposures.remove(key)),
+        ResourceKey::PolicyNamespace(key) => drop(configuration.policy.namespaces.remove(key)),
+        ResourceKey::PolicyPod(key) => drop(configuration.policy.pods.remove(key)),
+        ResourceKey::GatewayProxies(key) => drop(configuration.policy.proxies.remove(key)),
+        ResourceKey::NetworkPolicy(key) => drop(configuration.policy.policies.remove(key)),
     }
 }

@@ -4,6 +4,10 @@ use std::time::Duration;
 use portway_config::backend::{BackendTls, BackendTlsSettings, BackendTrust, EndpointState, SubjectAltName};
 use portway_config::key::BackendProtocol;
 use portway_config::listener::{ClientValidation, ClientValidationMode, TlsTermination};
+use portway_config::network_policy::{
+    EgressRule, IngressRule, IpBlock, LabelRequirement, LabelSelector, Labels, NamedPort, NetworkPolicySpec,
+    PolicyPeer, PolicyPort, PortReference,
+};
 use portway_config::request_match::{NamedMatch, PathMatch, RequestMatch, ValueMatch};
 use portway_config::route::{BackendTarget, Fault, FaultReason, Retry, WeightedBackend};
 use portway_config::tls::{PrivateKey, PrivateKeyEncoding};
@@ -11,13 +15,13 @@ use portway_config::{
     Attachment, Endpoint, EndpointAddress, HostnamePattern, HttpRule, ListenerParent, ListenerProtocol,
     RouteKind, Rules, Transport,
 };
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
 
-fn text() -> impl Strategy<Value = Arc<str>> {
+fn text() -> impl Strategy<Value = Arc<str>> + Clone {
     // Quotes, separators, escapes and what is not ASCII.
     "[a-z/:\"\\\\{}é\u{0}]{0,6}".prop_map(Arc::from)
 }
@@ -66,6 +70,11 @@ fn key() -> impl Strategy<Value = ResourceKey> {
         backend_key().prop_map(ResourceKey::Backend),
         listener_key().prop_map(ResourceKey::Listener),
         route_key().prop_map(ResourceKey::Route),
+        listener_key().prop_map(ResourceKey::Exposure),
+        text().prop_map(ResourceKey::PolicyNamespace),
+        name().prop_map(ResourceKey::PolicyPod),
+        name().prop_map(ResourceKey::GatewayProxies),
+        name().prop_map(ResourceKey::NetworkPolicy),
     ]
 }
 
@@ -198,6 +207,81 @@ fn exposure() -> impl Strategy<Value = Exposure> {
         .prop_map(|(listener, gateway, addresses)| Exposure { listener, gateway, addresses })
 }
 
+fn labels() -> impl Strategy<Value = Labels> + Clone {
+    btree_map(text(), text(), 0..3)
+}
+
+fn named_ports() -> impl Strategy<Value = Vec<NamedPort>> {
+    let port = (text(), text(), any::<u16>());
+    vec(port.prop_map(|(name, protocol, port)| NamedPort { name, protocol, port }), 0..3)
+}
+
+fn policy_pod() -> impl Strategy<Value = PolicyPod> {
+    let addresses = vec(any::<std::net::IpAddr>(), 0..3);
+    let state = (any::<i64>(), any::<bool>(), any::<bool>());
+    (name(), (text(), text()), labels(), named_ports(), addresses, state).prop_map(
+        |(name, (uid, node), labels, ports, addresses, (created, is_leaving, host_network))| PolicyPod {
+            name,
+            uid,
+            created,
+            is_leaving,
+            node,
+            labels,
+            ports,
+            addresses,
+            host_network,
+        },
+    )
+}
+
+fn network_policy() -> impl Strategy<Value = NetworkPolicy> {
+    let selector =
+        (labels(), vec((text(), text(), vec(text(), 0..2)), 0..2)).prop_map(|(match_labels, all)| {
+            let requirement = |(key, operator, values)| LabelRequirement { key, operator, values };
+            LabelSelector { match_labels, match_expressions: all.into_iter().map(requirement).collect() }
+        });
+    let block = (text(), vec(text(), 0..2)).prop_map(|(cidr, except)| IpBlock { cidr, except });
+    let peer = (option::of(selector.clone()), option::of(selector.clone()), option::of(block)).prop_map(
+        |(pod_selector, namespace_selector, ip_block)| PolicyPeer {
+            pod_selector,
+            namespace_selector,
+            ip_block,
+        },
+    );
+    let reference =
+        prop_oneof![any::<i32>().prop_map(PortReference::Number), text().prop_map(PortReference::Name)];
+    let port = (option::of(text()), option::of(reference), option::of(any::<i32>()))
+        .prop_map(|(protocol, port, end_port)| PolicyPort { protocol, port, end_port });
+    let ingress = (vec(peer.clone(), 0..2), vec(port.clone(), 0..2))
+        .prop_map(|(from, ports)| IngressRule { from, ports });
+    let egress = (vec(peer, 0..2), vec(port, 0..2)).prop_map(|(to, ports)| EgressRule { to, ports });
+    let spec = (selector, vec(text(), 0..2), vec(ingress, 0..2), vec(egress, 0..2)).prop_map(
+        |(pod_selector, policy_types, ingress, egress)| NetworkPolicySpec {
+            pod_selector,
+            policy_types,
+            ingress,
+            egress,
+        },
+    );
+    (name(), option::of(text()), spec).prop_map(|(name, rehearse, spec)| NetworkPolicy {
+        name,
+        rehearse,
+        spec,
+    })
+}
+
+fn resource_of_policy() -> impl Strategy<Value = Resource> {
+    prop_oneof![
+        (text(), labels())
+            .prop_map(|(name, labels)| Resource::PolicyNamespace(Arc::new(PolicyNamespace { name, labels }))),
+        policy_pod().prop_map(|it| Resource::PolicyPod(Arc::new(it))),
+        network_policy().prop_map(|it| Resource::NetworkPolicy(Arc::new(it))),
+        (name(), labels(), named_ports()).prop_map(|(gateway, labels, ports)| {
+            Resource::GatewayProxies(Arc::new(GatewayProxies { gateway, labels, ports }))
+        }),
+    ]
+}
+
 fn resource() -> impl Strategy<Value = Resource> {
     prop_oneof![
         (name(), any::<u8>())
@@ -210,6 +294,7 @@ fn resource() -> impl Strategy<Value = Resource> {
         listener().prop_map(|it| Resource::Listener(Arc::new(it))),
         route().prop_map(|it| Resource::Route(Arc::new(it))),
         exposure().prop_map(|it| Resource::Exposure(Arc::new(it))),
+        resource_of_policy(),
     ]
 }
 
