@@ -1,13 +1,13 @@
 /* bounce: datagrams that go to a server and come back, as many as the way between takes.
  *
  *     bounce serve PORT
- *     bounce ask ADDRESS PORT SECONDS
+ *     bounce ask ADDRESS PORT SECONDS BYTES
  *
- * The client keeps 64 datagrams of 64 bytes under way: each that comes back is sent again. So no queue overflows, and
- * what is measured is what is delivered, not how much can be thrown away. When nothing comes back for 100 ms, all count
- * as lost, and 64 new ones are sent. At the end the client prints how many came back, and how often it had to begin
- * anew.
- * Both read and write in batches, for they must not be what limits a balancer.
+ * The client keeps 64 datagrams of that many bytes under way: each that comes back is sent again. So no queue
+ * overflows, and what is measured is what is delivered, not how much can be thrown away. When nothing comes back for
+ * 100 ms, all count as lost, and 64 new ones are sent. At the end the client prints how many came back, and how often
+ * it had to begin anew. Both read and write in batches, for
+ * they must not be what limits a balancer.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -19,12 +19,12 @@
 #include "loopback.h"
 
 enum {
-	DATAGRAM_BYTES = 64,
+	MOST_BYTES = 1500, /* of a datagram */
 	UNDER_WAY = 64,
 	PATIENCE_MICROSECONDS = 100000,
 };
 
-static char payloads[UNDER_WAY][DATAGRAM_BYTES];
+static char payloads[UNDER_WAY][MOST_BYTES];
 static struct sockaddr_in peers[UNDER_WAY];
 static struct iovec parts[UNDER_WAY];
 static struct mmsghdr messages[UNDER_WAY];
@@ -33,10 +33,10 @@ static struct mmsghdr messages[UNDER_WAY];
 static uint32_t generation;
 
 /* The length of a sender's address is overwritten by each receipt. */
-static void prepare(int with_address)
+static void prepare(int with_address, size_t bytes)
 {
 	for (int i = 0; i < UNDER_WAY; i++) {
-		parts[i] = (struct iovec){payloads[i], DATAGRAM_BYTES};
+		parts[i] = (struct iovec){payloads[i], bytes};
 		messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
 		if (with_address) {
 			messages[i].msg_hdr.msg_name = &peers[i];
@@ -70,8 +70,11 @@ static void send_all(int fd, unsigned count)
 static void serve(int fd)
 {
 	for (;;) {
-		prepare(1);
-		send_all(fd, receive(fd));
+		prepare(1, MOST_BYTES);
+		unsigned count = receive(fd);
+		for (unsigned i = 0; i < count; i++)
+			parts[i].iov_len = messages[i].msg_len;
+		send_all(fd, count);
 	}
 }
 
@@ -102,11 +105,11 @@ static void begin(int fd)
 	send_all(fd, UNDER_WAY);
 }
 
-static void ask(int fd, double seconds)
+static void ask(int fd, double seconds, size_t bytes)
 {
 	unsigned long came_back = 0;
 	double end = now() + seconds;
-	prepare(0);
+	prepare(0, bytes);
 	begin(fd);
 	while (now() < end) {
 		unsigned count = receive(fd);
@@ -124,8 +127,8 @@ int main(int argc, char **argv)
 	int server = argc == 3 && strcmp(argv[1], "serve") == 0;
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	if (!server &&
-	    (argc != 5 || strcmp(argv[1], "ask") != 0 || inet_pton(AF_INET, argv[2], &address.sin_addr) != 1)) {
-		fprintf(stderr, "usage: bounce serve PORT | ask ADDRESS PORT SECONDS\n");
+	    (argc != 6 || strcmp(argv[1], "ask") != 0 || inet_pton(AF_INET, argv[2], &address.sin_addr) != 1)) {
+		fprintf(stderr, "usage: bounce serve PORT | ask ADDRESS PORT SECONDS BYTES\n");
 		return 2;
 	}
 	address.sin_port = htons((uint16_t)atoi(argv[server ? 2 : 3]));
@@ -141,6 +144,11 @@ int main(int argc, char **argv)
 	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0)
 		die("connect");
-	ask(fd, atof(argv[4]));
+	size_t bytes = (size_t)atoi(argv[5]);
+	if (bytes < sizeof generation || bytes > MOST_BYTES) {
+		fprintf(stderr, "bounce: between 4 and 1500 bytes\n");
+		return 2;
+	}
+	ask(fd, atof(argv[4]), bytes);
 	return 0;
 }

@@ -15,7 +15,7 @@ from ..process import cpu_nanoseconds
 from .lane import L4Lane, L4LaneFailure
 from .load import Load
 from .network import Network
-from .scenario import CONNECTIONS, STREAM, L4Scenario
+from .scenario import Counted, L4Scenario
 from .servers import L4Tools, Servers
 
 RAMP_SECONDS = 0.5
@@ -102,18 +102,20 @@ def _ksoftirqd(core: int) -> list[int]:
 
 
 def _sample(scenario: L4Scenario, scene: Scene, accounts: list[int]) -> _Sample:
-    units, core = _units(scenario, scene), core_time(scene.cores.proxy)
+    units, core = _units(scenario.unit.counted, scene), core_time(scene.cores.proxy)
     return _Sample(time.monotonic_ns(), units, cpu_nanoseconds(accounts), core)
 
 
-def _units(scenario: L4Scenario, scene: Scene) -> int:
-    """Bytes or packets are counted where they arrive, so what was lost on the way is not counted."""
-    if scenario.service is CONNECTIONS:
+def _units(counted: Counted, scene: Scene) -> int:
+    """What has arrived so far; what was lost on the way is not counted."""
+    if counted is Counted.CONNECTIONS:
         return scene.servers.connections()
-    came_back = scene.network.client.received()
-    if scenario.service is STREAM:
-        return came_back.bytes
-    return came_back.packets + scene.network.pod.received().packets
+    client, pod = scene.network.client.received(), scene.network.pod.received()
+    return {
+        Counted.BYTES_TO_CLIENT: client.bytes,
+        Counted.BYTES_BOTH_WAYS: client.bytes + pod.bytes,
+        Counted.PACKETS_BOTH_WAYS: client.packets + pod.packets,
+    }[counted]
 
 
 def _burst(scenario: L4Scenario, before: _Sample, after: _Sample, errors: int) -> L4Burst:
@@ -123,7 +125,7 @@ def _burst(scenario: L4Scenario, before: _Sample, after: _Sample, errors: int) -
         raise L4LaneFailure(f"nothing came through under load ({errors} errors)")
     interrupts = after.core.interrupts - before.core.interrupts
     work = node_work(after.process - before.process, interrupts, elapsed)
-    bits = 8 if scenario.service is STREAM else 1
+    bits = 8 if scenario.unit.counted.is_bytes else 1
     return L4Burst(
         per_second=units * bits * 1e9 / elapsed,
         nanoseconds_per_unit=work / units,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .host import Host
-from .scenario import CONNECTIONS, DATAGRAMS, NEW_CONNECTIONS, PACKETS, STREAM, THROUGHPUT, L4Scenario
+from .scenario import CONNECTIONS, DATAGRAMS, STREAM, L4Scenario, Service
 from .servers import L4Tools
 
 SECONDS_TO_END = 10.0
@@ -24,11 +24,11 @@ class Load:
     def __init__(
         self, scenario: L4Scenario, tools: L4Tools, client: Host, address: str, seconds: float, directory: Path
     ) -> None:
-        argv, self._errors_in = GENERATORS[scenario.name]
+        argv, self._errors_in = GENERATORS[scenario.service]
         self._output = directory / f"{scenario.name}.out"
         with self._output.open("wb") as output:
             log = directory / f"{scenario.name}.log"
-            self._process = client.start(argv(tools, address, seconds), log, stdout=output.fileno())
+            self._process = client.start(argv(scenario, tools, address, seconds), log, stdout=output.fileno())
 
     def is_running(self) -> bool:
         return self._process.is_running()
@@ -47,7 +47,7 @@ class Load:
         self._process.stop()
 
 
-def _iperf3(tools: L4Tools, address: str, seconds: float) -> list[str]:
+def _iperf3(_scenario: L4Scenario, tools: L4Tools, address: str, seconds: float) -> list[str]:
     """From server to client, as most bytes go."""
     options = ["--reverse", "--parallel=4", f"--time={round(seconds)}", "--connect-timeout=2000", "--json"]
     return [tools.iperf3, f"--client={address}", f"--port={STREAM.port}", *options]
@@ -60,7 +60,7 @@ def iperf3_errors(text: str) -> int:
     return 0 if report["end"]["sum_received"]["bytes"] > 0 else 1
 
 
-def _wrk(tools: L4Tools, address: str, seconds: float) -> list[str]:
+def _wrk(_scenario: L4Scenario, tools: L4Tools, address: str, seconds: float) -> list[str]:
     """The server says that the connection ends, so wrk opens another for the next request."""
     options = ["--threads=1", "--connections=32", f"--duration={round(seconds)}s", "--timeout=5s"]
     return [tools.wrk, *options, f"http://{address}:{CONNECTIONS.port}/"]
@@ -75,8 +75,8 @@ def wrk_errors(text: str) -> int:
     return (sum(map(int, found.groups())) if found else 0) + (int(other.group(1)) if other else 0)
 
 
-def _bounce(tools: L4Tools, address: str, seconds: float) -> list[str]:
-    return [tools.bounce, "ask", address, str(DATAGRAMS.port), str(seconds)]
+def _bounce(scenario: L4Scenario, tools: L4Tools, address: str, seconds: float) -> list[str]:
+    return [tools.bounce, "ask", address, str(DATAGRAMS.port), str(seconds), str(scenario.datagram)]
 
 
 def bounce_errors(text: str) -> int:
@@ -87,8 +87,8 @@ def bounce_errors(text: str) -> int:
     return int(found.group(2))
 
 
-GENERATORS: dict[str, tuple[Callable[[L4Tools, str, float], list[str]], Callable[[str], int]]] = {
-    THROUGHPUT.name: (_iperf3, iperf3_errors),
-    NEW_CONNECTIONS.name: (_wrk, wrk_errors),
-    PACKETS.name: (_bounce, bounce_errors),
+GENERATORS: dict[Service, tuple[Callable[[L4Scenario, L4Tools, str, float], list[str]], Callable[[str], int]]] = {
+    STREAM: (_iperf3, iperf3_errors),
+    CONNECTIONS: (_wrk, wrk_errors),
+    DATAGRAMS: (_bounce, bounce_errors),
 }

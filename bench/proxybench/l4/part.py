@@ -99,4 +99,9 @@ def _measured(
 
 
 def _described(scenario: L4Scenario) -> dict[str, Any]:
-    return {"name": scenario.name, "title": scenario.title, "unit": asdict(scenario.unit)}
+    return {
+        "name": scenario.name,
+        "title": scenario.title,
+        "service": scenario.service.name,
+        "counted": scenario.unit.counted.value,
+    }
