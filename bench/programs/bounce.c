@@ -6,8 +6,7 @@
  * The client keeps 64 datagrams of that many bytes under way: each that comes back is sent again. So no queue
  * overflows, and what is measured is what is delivered, not how much can be thrown away. When nothing comes back for
  * 100 ms, all count as lost, and 64 new ones are sent. At the end the client prints how many came back, and how often
- * it had to begin anew. Both read and write in batches, for
- * they must not be what limits a balancer.
+ * it had to begin anew. Both read and write in batches, for they must not be what limits a balancer.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

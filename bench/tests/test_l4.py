@@ -6,8 +6,8 @@ import json
 import unittest
 
 from proxybench import command_line, scenario
-from proxybench.l4 import aims, table
-from proxybench.l4.balancers import ALL, nftables, portway
+from proxybench.l4 import aims, kube_api, table
+from proxybench.l4.balancers import ALL, kube_proxy, nftables, portway
 from proxybench.l4.burst import L4Burst, node_work
 from proxybench.l4.host import core_mask, sum_of_received
 from proxybench.l4.load import bounce_errors, iperf3_errors, wrk_errors
@@ -93,6 +93,34 @@ class Configurations(unittest.TestCase):
         for it in SERVICES:
             self.assertIn(f"198.18.3.1 . {it.transport.value} . {it.port} : goto external-{it.name}", rules)
             self.assertIn(f"dnat to 10.18.3.2:{it.port}", rules)
+
+
+class KubeApi(unittest.TestCase):
+    """What kube-proxy is told in place of an API server."""
+
+    def setUp(self) -> None:
+        self.collections = kube_proxy.collections(NODE)
+
+    def test_the_node_s_address_is_the_service_s_and_the_pod_its_endpoint(self) -> None:
+        service = self.collections["/api/v1/services"][0]
+        self.assertEqual(service["status"]["loadBalancer"]["ingress"][0]["ip"], "198.18.3.1")
+        self.assertEqual(len(service["spec"]["ports"]), len(SERVICES))
+        endpoints = self.collections["/apis/discovery.k8s.io/v1/endpointslices"][0]
+        self.assertEqual(endpoints["endpoints"][0]["addresses"], ["10.18.3.2"])
+
+    def test_collections_and_their_objects_are_found(self) -> None:
+        listed = kube_api.answer(self.collections, "/api/v1/nodes") or {}
+        self.assertEqual(len(listed["items"]), 1)
+        self.assertEqual((kube_api.answer(self.collections, "/api/v1/nodes/node") or {})["kind"], "Node")
+        self.assertIsNone(kube_api.answer(self.collections, "/api/v1/nodes/other"))
+        self.assertIsNone(kube_api.answer(self.collections, "/api/v1/secrets"))
+
+    def test_a_watch_begins_with_the_list_only_if_it_is_asked_to(self) -> None:
+        nodes = self.collections["/api/v1/nodes"]
+        self.assertEqual(kube_api.events(nodes, with_list=False), [])
+        told = kube_api.events(nodes, with_list=True)
+        self.assertEqual([it["type"] for it in told], ["ADDED", "BOOKMARK"])
+        self.assertEqual(told[1]["object"]["metadata"]["annotations"], {kube_api.INITIAL_EVENTS_END: "true"})
 
 
 def outcome(name: str, rate: list[float], cost: list[float]) -> L4Outcome:
