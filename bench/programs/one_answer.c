@@ -3,8 +3,9 @@
  *     one_answer PORT COUNTER_FILE
  *
  * It listens on PORT of all addresses, prints that port, and takes whatever comes first on a connection for a request:
- * it answers with 100 bytes of HTTP, and closes. COUNTER_FILE is mapped into memory and holds one native 64-bit
- * integer: connections served so far.
+ * it answers with 100 bytes of HTTP that say that the connection ends, and leaves it to the client to end it: who closes
+ * first has to keep its end's port for a minute, and there are many clients, but only one port here. COUNTER_FILE is
+ * mapped into memory and holds one native 64-bit integer: connections served so far.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,9 +41,10 @@ static bool serve(int fd)
 	ssize_t length = read(fd, request, sizeof request);
 	if (length <= 0)
 		return length < 0 && errno == EAGAIN;
-	if (write(fd, answer, sizeof answer - 1) == (ssize_t)(sizeof answer - 1))
-		(*served)++;
-	return false;
+	if (write(fd, answer, sizeof answer - 1) != (ssize_t)(sizeof answer - 1))
+		return false;
+	(*served)++;
+	return true;
 }
 
 int main(int argc, char **argv)

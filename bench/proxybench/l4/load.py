@@ -61,16 +61,16 @@ def iperf3_errors(text: str) -> int:
 
 
 def _wrk(_scenario: L4Scenario, tools: L4Tools, address: str, seconds: float) -> list[str]:
-    """The server says that the connection ends, so wrk opens another for the next request."""
+    """The server says that the connection ends, so wrk ends it, and opens another for the next request."""
     options = ["--threads=1", "--connections=32", f"--duration={round(seconds)}s", "--timeout=5s"]
     return [tools.wrk, *options, f"http://{address}:{CONNECTIONS.port}/"]
 
 
 def wrk_errors(text: str) -> int:
-    """Read errors are none, for the server is to close first. What it has served, it counts itself."""
+    """What fails on either side, or is answered otherwise, is an error."""
     if not re.search(r"\d+ requests in ", text):
         raise ValueError(text)
-    found = re.search(r"Socket errors: connect (\d+), read \d+, write (\d+), timeout (\d+)", text)
+    found = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     other = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     return (sum(map(int, found.groups())) if found else 0) + (int(other.group(1)) if other else 0)
 

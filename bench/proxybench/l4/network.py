@@ -23,6 +23,8 @@ TUNING = {
     "ipv4/tcp_tw_reuse": "1",
     # Portway has its own ports from 61000 on.
     "ipv4/ip_local_port_range": "'1024 60999'",
+    # Else who masquerades runs out of source ports within a few bursts.
+    "netfilter/nf_conntrack_tcp_timeout_time_wait": "1",
 }
 """Of every host: tens of thousands of short connections between the same two addresses."""
 

@@ -1,8 +1,8 @@
 """nftables rules of kube-proxy's form (its mode `nftables`), for a load balancer's address with one endpoint.
 
 They are written here and not by kube-proxy, for where that is not at hand. Chains, hooks, their order, and what each
-packet is compared with are as kube-proxy has them for a Service of type LoadBalancer with `externalTrafficPolicy: Cluster`, which is the default: one
-look-up in a map of verdicts, DNAT, and masquerading.
+packet is compared with are as kube-proxy has them for a Service of type LoadBalancer with `externalTrafficPolicy:
+Cluster`, which is the default: one look-up in a map of verdicts, DNAT, and masquerading.
 """
 
 from __future__ import annotations
