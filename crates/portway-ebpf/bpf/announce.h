@@ -142,9 +142,8 @@ static __noinline int advertise(struct __sk_buff *skb, struct scratch *scratch, 
 	answer.option = TARGET_LINK_ADDRESS;
 	answer.option_length = 1;
 	__builtin_memcpy(answer.link, own->link_address, ETH_ALEN);
-	answer.message.checksum =
-		fold(pseudo_header_sum(to, sizeof(answer), IPPROTO_ICMPV6) +
-		     ((__u64)bpf_csum_diff(0, 0, (__be32 *)&answer, sizeof(answer), 0) & 0xffffffff));
+	answer.message.checksum = fold(pseudo_header_sum(to, sizeof(answer), IPPROTO_ICMPV6) +
+				       ((__u64)bpf_csum_diff(0, 0, (__be32 *)&answer, sizeof(answer), 0) & 0xffffffff));
 	header.version = 6;
 	header.payload_len = bpf_htons(sizeof(answer));
 	header.hop_limit = NDP_HOP_LIMIT;
@@ -185,8 +184,7 @@ static __always_inline int answer_ndp(struct __sk_buff *skb, struct scratch *scr
 		return PASS;
 	if (heard.message.type == NEIGHBOUR_SOLICITATION)
 		return advertise(skb, scratch, own);
-	if (length >= sizeof(heard) &&
-	    !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(header), &heard, sizeof(heard)) &&
+	if (length >= sizeof(heard) && !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(header), &heard, sizeof(heard)) &&
 	    heard.option == TARGET_LINK_ADDRESS && !same_link(own->link_address, heard.link))
 		yield(settings, &key);
 	return PASS;
