@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portway_config::NamespacedName;
 use portway_config::network_policy::{PolicyFacts, PolicyPod};
 
 use crate::rule::{Peer, Policy, Rule, protocol_named};
@@ -23,8 +24,11 @@ pub fn warnings(facts: &PolicyFacts) -> BTreeSet<Warning> {
 }
 
 fn selected<'a>(facts: &'a PolicyFacts, policy: &'a Policy) -> impl Iterator<Item = &'a PolicyPod> {
-    let all = facts.pods.values().map(|it| &**it);
-    all.filter(|it| it.name.namespace == policy.name.namespace && policy.pods.matches(&it.labels))
+    let namespace = &policy.name.namespace;
+    // The first that there could be: the others of the namespace follow it.
+    let start = NamespacedName { namespace: namespace.clone(), name: "".into() };
+    let pods = facts.pods.range_from(&start).take_while(move |(name, _)| name.namespace == *namespace);
+    pods.map(|(_, it)| &**it).filter(|it| policy.pods.matches(&it.labels))
 }
 
 /// Of pods that it selects and does not protect.
@@ -92,7 +96,6 @@ fn peers<'a>(facts: &'a PolicyFacts, policy: &Policy, rule: &Rule) -> Vec<&'a Po
 mod tests {
     use std::sync::Arc;
 
-    use portway_config::NamespacedName;
     use portway_config::network_policy::{NetworkPolicy, NetworkPolicySpec, PolicyNamespace};
     use serde_json::{Value, json};
 

@@ -374,3 +374,19 @@ fn numbers_are_kept_over_a_restart_and_none_is_used_a_second_time() {
     assert_eq!(who(&after, "10.0.0.1"), who(&after, "10.0.0.2"));
     assert!(who(&after, "10.0.0.3") > former.last_identity);
 }
+
+#[test]
+fn pods_get_numbers_of_their_own_before_any_rule_tells_them_apart() {
+    let after = cluster(&[("1", "a", 0, "10.0.0.1"), ("2", "b", 0, "10.0.0.2")]);
+    let mut before = after.clone();
+    before.policies.clear();
+    let mut compiler = Compiler::new("here");
+    let first = compiler.compile(&before).pop().unwrap();
+    assert_eq!(who(&first, "10.0.0.1"), who(&first, "10.0.0.2"));
+    let states = compiler.compile(&after);
+    let [between, last] = &states[..] else { panic!("{} states", states.len()) };
+    assert_ne!(who(between, "10.0.0.1"), who(between, "10.0.0.2"));
+    assert!(between.policies.is_empty() && between.sets == first.sets, "the rules are those of before");
+    assert_eq!(between.addresses, last.addresses);
+    assert_eq!(compiler.compile(&before).len(), 1, "fewer questions need no state between");
+}
