@@ -12,10 +12,15 @@ from .scenario import CONNECTIONS, DATAGRAMS, STREAM, L4Scenario, Service
 from .servers import L4Tools
 
 SECONDS_TO_END = 10.0
+SERVER_BUSY = "the server is busy running a test"
 
 
 class LoadFailure(RuntimeError):
     """A load generator did not do what it should; the message says what it said."""
+
+
+class ServerBusy(LoadFailure):
+    """The server has not finished with the one before: iperf3's serves one client at a time."""
 
 
 class Load:
@@ -40,6 +45,8 @@ class Load:
         try:
             return self._errors_in(text)
         except (LookupError, ValueError) as error:
+            if SERVER_BUSY in text:
+                raise ServerBusy(SERVER_BUSY) from error
             said = " ".join(text.split())[-200:] or self._process.last_words()
             raise LoadFailure(f"the load generator failed: {said}") from error
 
