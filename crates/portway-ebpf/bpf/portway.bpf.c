@@ -6,6 +6,8 @@
  * addresses and ports of the other side and is sent straight to where the routing table says, past the node's own
  * stack.
  */
+#include <linux/if_packet.h>
+
 #include "announce.h"
 #include "balance.h"
 #include "flow.h"
@@ -217,6 +219,9 @@ SEC("classifier/ingress")
 int portway_ingress(struct __sk_buff *skb)
 {
 	untag_rewritten(skb);
+	/* A switch that does not know the way sends frames to all. What is for another node must not be served twice. */
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return PASS;
 	return balance(skb, INGRESS);
 }
 

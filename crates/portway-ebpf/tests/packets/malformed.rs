@@ -132,3 +132,17 @@ fn a_wrong_checksum_stays_wrong() {
         assert_ne!(crate::wire::transport_checksum(source, destination, packet.protocol, &segment), 0);
     }
 }
+
+/// A switch that does not know the way of a frame sends it to all nodes: one of them is meant.
+#[test]
+fn frames_for_another_host_are_passed_on_untouched() {
+    let mut node = TestNode::new();
+    node.serve(&[ENDPOINT], Reach::Forwarded, 0);
+    for packet in first_packets() {
+        let mut frame = packet.frame();
+        frame[0] = 2;
+        assert_eq!(node.ingress(&frame), (Verdict::Pass, frame.clone()));
+        frame[0] = 0;
+        assert_eq!(node.ingress(&frame).0, Verdict::Redirect);
+    }
+}
