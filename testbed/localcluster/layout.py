@@ -45,6 +45,11 @@ class Layout:
     def kubeconfig(self) -> Path:
         return self.state / "kubeconfig"
 
+    @property
+    def bpffs(self) -> Path:
+        """Where eBPF programs are kept: the cluster's own, so that nodes of two clusters do not take each other's."""
+        return self.state / "bpf"
+
     def node_state(self, node: int) -> Path:
         return self.state / self.node_name(node)
 

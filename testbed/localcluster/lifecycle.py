@@ -62,6 +62,7 @@ def _start(layout: Layout, images: list[Path]) -> None:
     with ThreadPoolExecutor() as pool:
         issued = pool.submit(certificates.issue_all, layout)
         network.build(layout)
+        node.mount_bpffs(layout)
         for number in layout.node_numbers:
             node.start_runtime(layout, number)
         issued.result()

@@ -14,6 +14,14 @@ from .processes import run, spawn
 PAUSE_IMAGE = "docker.io/portway-testbed/pause:local"
 
 
+def mount_bpffs(layout: Layout) -> None:
+    """Gives the nodes a file system for eBPF programs, which ends with the state directory's other mounts."""
+    layout.bpffs.mkdir()
+    done = run(["mount", "-t", "bpf", "bpf", str(layout.bpffs)])
+    if done.returncode != 0:
+        raise ClusterError(f"cannot mount a bpffs at {layout.bpffs}: {done.stderr.strip()}")
+
+
 def start_runtime(layout: Layout, node: int) -> None:
     """Starts containerd, which needs nobody else."""
     state = layout.node_state(node)
@@ -130,6 +138,8 @@ def _kubelet_config(layout: Layout, node: int) -> object:
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "maxPods": 250,
+        # Tests kill processes; by default each time the next one comes twice as late, from 10 s on.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
         # Tests wait for what changes in a mounted Secret or ConfigMap.
         "syncFrequency": "10s",
     }

@@ -46,12 +46,18 @@ def version() -> str:
 def install(layout: Layout, build: Build, values: list[str], chart: Path = CHART) -> None:
     """Installs Portway, or brings it up to this build. `values` are further ones for the chart, as `key=value`."""
     prepare(layout, build)
+    upgrade(layout, build, values, chart)
+
+
+def upgrade(layout: Layout, build: Build, values: list[str], chart: Path = CHART) -> None:
+    """Brings the chart's objects to these values, with images that are there already."""
     if not (chart / "Chart.yaml").exists():
         raise ClusterError(f"there is no Helm chart at {chart}; CRDs and images are installed")
     settings = [f"image.repository={REPOSITORY}", f"image.tag={build.tag()}"]
     # What Gateways get their addresses from: those that the client routes to the cluster.
     addresses = layout.load_balancer_range
     settings += ["addressPools[0].name=testbed", f"addressPools[0].addresses[0]={addresses[1]}-{addresses[254]}"]
+    settings += [f"agent.bpffs={layout.bpffs}"]
     command = ["upgrade", "--install", "portway", str(chart), f"--namespace={NAMESPACE}", "--create-namespace"]
     command += [argument for setting in [*settings, *values] for argument in ("--set", setting)]
     try:

@@ -39,7 +39,8 @@ def main() -> int:
     try:
         build = portway.Build(asked.binary or portway.default_binary())
         settings.is_release = build.binary.resolve().parent.name != "debug"
-        portway.install(settings.layout, build, [CONTROLLER_NAMES])
+        settings.build, settings.values = build, [CONTROLLER_NAMES]
+        portway.install(settings.layout, build, settings.values)
         return _run(asked, settings.layout)
     finally:
         if not asked.cluster and not asked.keep:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcluster import api, processes
+from localcluster import api, portway, processes
 from localcluster.layout import ClusterError, Layout
 from localcluster.processes import in_namespace
 
@@ -36,6 +36,9 @@ class Settings:
     outage: float = 24.0
     # Whether the program was built to be fast and small: what it costs is judged then.
     is_release: bool = True
+    # What is installed, and with which values of the chart.
+    build: portway.Build | None = None
+    values: list[str] = field(default_factory=list)
 
 
 settings = Settings()
