@@ -21,6 +21,7 @@ FOREIGN = "io.cilium/gateway-controller"
 # As the issue asks for; without --full it is a part of that.
 FULL_EDITS = 1000
 FULL_OUTAGE = 120.0
+FULL_KILLS = 20
 CONTROLLER_NAMES = f"controllerNames={{{portway.CONTROLLER},{FOREIGN}}}"
 
 
@@ -28,6 +29,7 @@ def main() -> int:
     asked = _parser().parse_args()
     settings.edits = asked.edits or (FULL_EDITS if asked.full else settings.edits)
     settings.outage = asked.outage or (FULL_OUTAGE if asked.full else settings.outage)
+    settings.kills = FULL_KILLS if asked.full else settings.kills
     name = asked.cluster or NAME
     if not asked.cluster:
         lifecycle.down(name)

@@ -34,6 +34,8 @@ class Settings:
     layout: Layout | None = None
     edits: int = 200
     outage: float = 24.0
+    # How often an agent is killed.
+    kills: int = 8
     # Whether the program was built to be fast and small: what it costs is judged then.
     is_release: bool = True
     # What is installed, and with which values of the chart.
