@@ -78,6 +78,9 @@ pub struct Endpoint {
     pub address: EndpointAddress,
     /// Whether it takes new requests.
     pub state: EndpointState,
+    /// Name of the node that it is on, where that is known. Node agents alone are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Arc<str>>,
 }
 
 /// Whether an endpoint takes new requests (EndpointSlice conditions).

@@ -24,7 +24,7 @@ pub mod wire;
 
 pub use backend::{Backend, Endpoint, EndpointAddress, Endpoints};
 pub use configuration::{Configuration, Revision};
-pub use exposure::{Exposure, node_agents};
+pub use exposure::{Exposure, node_agents, nodes_with_agents};
 pub use hostname::HostnamePattern;
 pub use key::{
     BackendKey, EndpointsKey, ListenerKey, ListenerParent, NamespacedName, RouteKey, RouteKind, Transport,

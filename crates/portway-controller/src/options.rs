@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use portway_api::ObjectKey;
+
 /// What the controller must be told.
 #[derive(Clone, Debug)]
 pub struct ControllerOptions {
@@ -24,8 +26,17 @@ pub struct ControllerOptions {
     pub trusted_hops: u8,
     /// The Service by which proxies reach the controller that leads.
     pub service: String,
-    /// The ServiceAccount of the node agents in the controller's namespace; absent: there are none.
+    /// The ServiceAccount of the node agents in the controller's namespace; absent: there are none. Their Service, which tells
+    /// where they are, has the same name.
     pub agent_service_account: Option<String>,
+}
+
+impl ControllerOptions {
+    /// The Service of the node agents.
+    pub(crate) fn agents(&self) -> Option<ObjectKey> {
+        let name = self.agent_service_account.as_deref()?;
+        Some(ObjectKey::new(self.namespace.as_str(), name))
+    }
 }
 
 /// The Lease that the controllers contend for.

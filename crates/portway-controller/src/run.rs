@@ -150,6 +150,7 @@ impl Parts {
                 writer: StatusWriter::new(client.clone(), Arc::clone(&store), metrics.clone()),
                 routes: RoutePlan::default(),
                 index: EndpointsIndex::default(),
+                agents: options.agents(),
                 refusals: BTreeSet::new(),
             }
             .run(),
@@ -167,6 +168,7 @@ impl Parts {
             store: Arc::clone(&store),
             publisher: publisher.clone(),
             policy,
+            agents: options.agents(),
             options: provisioning::translate_options(
                 controllers,
                 options.trusted_hops,

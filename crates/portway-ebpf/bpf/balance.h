@@ -3,6 +3,7 @@
 #pragma once
 
 #include "flow.h"
+#include "route.h"
 
 /* Source ports that are tried for a flow that needs another than its client's. */
 #define PORTS_TRIED 16
@@ -71,32 +72,84 @@ static __always_inline bool add_replies(const struct settings *settings, struct 
 	return false;
 }
 
+/* Whether another node has sent a packet here. */
+static __always_inline bool comes_from_node(struct __sk_buff *skb)
+{
+	struct link_address from = {};
+
+	return bpf_skb_load_bytes(skb, ETH_ALEN, from.octets, ETH_ALEN) || bpf_map_lookup_elem(&neighbour_nodes, &from);
+}
+
+/* Whether an endpoint would answer its client by a link that both are on, where we do not see it: pods at one bridge.
+ * scratch->other is the tuple of the replies. */
+static __noinline bool answers_past_node(struct __sk_buff *skb, struct scratch *scratch)
+{
+	const struct packet *packet = &scratch->packet;
+	struct tuple *to = &scratch->to;
+	struct hop hop;
+
+	reverse(to, &scratch->other);
+	if (find_route(skb, packet, to, &to->destination, &hop) != PROCEED || hop.interface != skb->ingress_ifindex)
+		return false;
+	*to = scratch->other;
+	if (find_route(skb, packet, to, &to->destination, &hop) != PROCEED || hop.interface != skb->ingress_ifindex)
+		return false;
+	return is_next_hop(&hop, &to->destination);
+}
+
+/* Makes scratch->other the tuple of the replies that do not keep their client's address; false: the node has none. */
+static __always_inline bool hide_client(const struct settings *settings, struct scratch *scratch,
+					const struct endpoint *endpoint)
+{
+	struct address *node = &scratch->other.destination;
+
+	*node = endpoint->source;
+	if (is_unspecified(node))
+		*node = scratch->packet.is_ipv6 ? settings->node_ipv6 : settings->node_ipv4;
+	return !is_unspecified(node);
+}
+
+/* Makes the entry for the replies to a new flow out of scratch->entry. Returns PROCEED or a reason to drop. */
+static __always_inline __u32 begin_replies(struct __sk_buff *skb, const struct settings *settings,
+					   struct scratch *scratch, const struct endpoint *endpoint, __u64 hash)
+{
+	const struct tuple *tuple = &scratch->packet.tuple;
+	bool is_elsewhere = endpoint->flags & ENDPOINT_ON_NEIGHBOUR;
+	bool masquerade = is_elsewhere || (endpoint->flags & ENDPOINT_MASQUERADE);
+	struct tuple *other = &scratch->other;
+
+	reverse(other, tuple);
+	if (is_elsewhere && !comes_from_node(skb)) {
+		scratch->via = endpoint->node;
+		/* Only where the client is behind this node do they come by here. */
+		return bpf_map_update_elem(&new_flows, other, &scratch->entry, BPF_ANY) ? DROP_FLOW_TABLE : PROCEED;
+	}
+	other->source = endpoint->address;
+	other->source_port = endpoint->port;
+	/* A pod that is sent to itself would answer itself, and we would not see it. */
+	if (same_address(&endpoint->address, &tuple->source))
+		masquerade = true;
+	else if (!masquerade && !(endpoint->flags & ENDPOINT_ON_NODE))
+		masquerade = answers_past_node(skb, scratch);
+	if (masquerade && !hide_client(settings, scratch, endpoint))
+		return DROP_NO_SOURCE_PORT;
+	return add_replies(settings, scratch, masquerade, hash) ? PROCEED : DROP_NO_SOURCE_PORT;
+}
+
 /* Makes the two entries of a new flow out of scratch->entry. Returns PROCEED or a reason to drop. */
-static __always_inline __u32 add_flow(const struct settings *settings, struct scratch *scratch,
+static __always_inline __u32 add_flow(struct __sk_buff *skb, const struct settings *settings, struct scratch *scratch,
 				      const struct endpoint *endpoint, __u64 hash)
 {
 	const struct packet *packet = &scratch->packet;
 	struct flow *flow = &scratch->entry;
 	struct tuple *other = &scratch->other;
-	bool masquerade = endpoint->flags & ENDPOINT_MASQUERADE;
+	__u32 reason;
 
-	reverse(other, &packet->tuple);
-	other->source = endpoint->address;
-	other->source_port = endpoint->port;
-	/* A pod that is sent to itself would answer itself, and we would not see it. */
-	if (same_address(&endpoint->address, &packet->tuple.source))
-		masquerade = true;
-	if (masquerade) {
-		other->destination = endpoint->source;
-		if (is_unspecified(&other->destination))
-			other->destination = packet->is_ipv6 ? settings->node_ipv6 : settings->node_ipv4;
-		if (is_unspecified(&other->destination))
-			return DROP_NO_SOURCE_PORT;
-	}
 	flow->direction = FLOW_FROM_ENDPOINT;
 	flow->other = packet->tuple;
-	if (!add_replies(settings, scratch, masquerade, hash))
-		return DROP_NO_SOURCE_PORT;
+	reason = begin_replies(skb, settings, scratch, endpoint, hash);
+	if (reason != PROCEED)
+		return reason;
 	flow->direction = FLOW_FROM_CLIENT;
 	flow->other = *other;
 	flow->packets = 1;

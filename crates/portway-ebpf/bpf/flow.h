@@ -37,6 +37,21 @@ static __always_inline bool is_closed(__u32 state)
 	return (state & FLOW_RESET) || (state & both) == both;
 }
 
+/* Whether packets of the client are left to another node, as they are. What that node answers does not come by here, but
+ * for clients behind this one. */
+static __always_inline bool is_left_to_neighbour(const struct flow *flow, const struct tuple *tuple)
+{
+	return flow->direction == FLOW_FROM_CLIENT && same_address(&flow->other.source, &tuple->destination);
+}
+
+/* Whether a SYN under the tuple of a flow is of another connection. */
+static __always_inline bool may_begin_anew(const struct flow *flow, const struct tuple *tuple)
+{
+	if (is_left_to_neighbour(flow, tuple) && (flow->state & FLOW_FIN_FROM_CLIENT))
+		return true;
+	return is_closed(flow->state);
+}
+
 static __always_inline __u64 timeout(const struct settings *settings, __u8 protocol, __u32 state)
 {
 	if (protocol == IPPROTO_UDP)
@@ -65,6 +80,9 @@ static __always_inline __u32 state_of(const struct packet *packet, const struct 
 		state |= FLOW_REPLIED;
 	else if ((flow->state & FLOW_REPLIED) && !(packet->tcp_flags & TCP_SYN))
 		state |= FLOW_ESTABLISHED;
+	/* Nobody here sees the answer. That the client goes on is as much as can be known. */
+	else if (is_left_to_neighbour(flow, &packet->tuple) && !(packet->tcp_flags & TCP_SYN))
+		state |= FLOW_REPLIED | FLOW_ESTABLISHED;
 	if (packet->tcp_flags & TCP_FIN)
 		state |= from_client ? FLOW_FIN_FROM_CLIENT : FLOW_FIN_FROM_ENDPOINT;
 	if (packet->tcp_flags & TCP_RST)

@@ -114,6 +114,8 @@ static __noinline int forward_icmp_error(struct __sk_buff *skb, struct scratch *
 		struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &id);
 
 		to_stack |= endpoint && (endpoint->flags & ENDPOINT_ON_NODE);
+		if (endpoint && is_left_to_neighbour(flow, to))
+			scratch->via = endpoint->node;
 	}
 	*to = packet->tuple;
 	to->destination = sent->source;
@@ -122,11 +124,13 @@ static __noinline int forward_icmp_error(struct __sk_buff *skb, struct scratch *
 		to->source = sent->destination;
 	if (!to_stack) {
 		/* Errors about errors are not sent (RFC 1122, section 3.2.2). */
-		reason = find_route(skb, packet, to, &hop);
+		reason = find_way(skb, packet, to, &scratch->via, &hop);
 		if (reason != PROCEED)
 			return drop(reason);
 	}
-	if (!rewrite_quoted(skb, quoted, sent, &difference) || !rewrite_error(skb, packet, to, difference))
+	/* Of a flow that is left to another node as it is, so are errors. */
+	if (!same_tuple(sent, &quoted->tuple) &&
+	    (!rewrite_quoted(skb, quoted, sent, &difference) || !rewrite_error(skb, packet, to, difference)))
 		return drop(DROP_REWRITE);
 	if (to_stack)
 		return PASS;

@@ -63,6 +63,9 @@ enum endpoint_flags {
 	/* Its replies would not come through this node of themselves: packets leave with the node's address as
 	 * source, and the endpoint does not see the client's. */
 	ENDPOINT_MASQUERADE = 1 << 1,
+	/* It is on another node, whose programs choose the same one, and which is a neighbour: packets go there as they
+	 * are, and replies to the client do not come back here (direct server return). */
+	ENDPOINT_ON_NEIGHBOUR = 1 << 2,
 };
 
 /* An endpoint stays here while flows may use it. Which endpoints new flows get is in the tables alone. */
@@ -75,6 +78,14 @@ struct endpoint {
 	/* The node's address on the way to it, for packets that do not keep their client's. Unspecified: the one in
 	 * the settings. */
 	struct address source;
+	/* The node that it is on, with ENDPOINT_ON_NEIGHBOUR. */
+	struct address node;
+};
+
+/* An Ethernet address. */
+struct link_address {
+	__u8 octets[6];
+	__u8 reserved[2];
 };
 
 enum flow_direction {

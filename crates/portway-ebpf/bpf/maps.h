@@ -48,6 +48,16 @@ struct {
 	__type(value, struct endpoint);
 } endpoints SEC(".maps");
 
+/* Other nodes, by the source of their frames. What comes from one of them is not sent on to a third: their tables may
+ * differ from this one's for a moment. The value says nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct link_address);
+	__type(value, __u32);
+} neighbour_nodes SEC(".maps");
+
 /* Flows whose client has answered a reply. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -23,21 +23,23 @@ enum hook {
 	EGRESS,
 };
 
-/* Rewrites a packet to the reverse of scratch->other and sends it on. */
+/* Rewrites a packet to the reverse of scratch->other, unless it is left to another node, and sends it on. */
 static __noinline int forward(struct __sk_buff *skb, struct scratch *scratch, __u32 to_stack)
 {
 	const struct packet *packet = &scratch->packet;
 	struct tuple *to = &scratch->to;
 	struct hop hop;
 	__u32 reason;
+	bool as_it_is;
 
 	reverse(to, &scratch->other);
+	as_it_is = same_tuple(to, &packet->tuple);
 	if (to_stack)
-		return rewrite(skb, packet, to) ? PASS : drop(DROP_REWRITE);
-	reason = find_route(skb, packet, to, &hop);
+		return as_it_is || rewrite(skb, packet, to) ? PASS : drop(DROP_REWRITE);
+	reason = find_way(skb, packet, to, &scratch->via, &hop);
 	if (reason != PROCEED)
 		return refuse(skb, scratch, reason, hop.mtu);
-	if (!rewrite(skb, packet, to))
+	if (!as_it_is && !rewrite(skb, packet, to))
 		return drop(DROP_REWRITE);
 	tag_rewritten(skb);
 	return leave(skb, packet, &hop);
@@ -88,13 +90,15 @@ static __always_inline int follow(struct __sk_buff *skb, struct scratch *scratch
 		__u32 id = flow->endpoint;
 		struct endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &id);
 
-		if (!endpoint || (begins && is_closed(flow->state))) {
+		if (!endpoint || (begins && may_begin_anew(flow, &packet->tuple))) {
 			forget(&packet->tuple, &scratch->other);
 			if (packet->tuple.protocol == IPPROTO_TCP && !begins)
 				return refuse(skb, scratch, DROP_ENDPOINT_GONE, 0);
 			return PROCEED;
 		}
 		to_stack |= endpoint->flags & ENDPOINT_ON_NODE;
+		if (is_left_to_neighbour(flow, &packet->tuple))
+			scratch->via = endpoint->node;
 	}
 	track(scratch, flow, now);
 	if (packet->fragment == FIRST_FRAGMENT)
@@ -136,7 +140,7 @@ static __always_inline int begin(struct __sk_buff *skb, struct scratch *scratch,
 		return refuse(skb, scratch, DROP_NO_ENDPOINT, 0);
 	flow->last_seen = now;
 	flow->told_other = now;
-	reason = add_flow(settings, scratch, endpoint, hash);
+	reason = add_flow(skb, settings, scratch, endpoint, hash);
 	if (reason != PROCEED)
 		return drop(reason);
 	count = bpf_map_lookup_elem(&counters, &flow->service);
@@ -193,6 +197,7 @@ static __always_inline int balance(struct __sk_buff *skb, enum hook hook)
 			return verdict;
 	}
 	packet = &scratch->packet;
+	__builtin_memset(&scratch->via, 0, sizeof(scratch->via));
 	if (!read_packet(skb, packet))
 		return PASS;
 	if (packet->icmp_type)

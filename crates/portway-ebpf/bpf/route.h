@@ -26,8 +26,18 @@ static __always_inline __u32 leaving_length(struct __sk_buff *skb, const struct 
 	return packet->end - packet->network;
 }
 
+static __always_inline bool is_next_hop(const struct hop *hop, const struct address *address)
+{
+	const __u32 *ipv6 = hop->neighbour.ipv6_nh;
+
+	if (hop->neighbour.nh_family == IPV4_FAMILY)
+		return hop->neighbour.ipv4_nh == address->words[3];
+	return ipv6[0] == address->words[0] && ipv6[1] == address->words[1] && ipv6[2] == address->words[2] &&
+	       ipv6[3] == address->words[3];
+}
+
 static __always_inline void ask_for(struct bpf_fib_lookup *question, struct __sk_buff *skb, const struct packet *packet,
-				    const struct tuple *to)
+				    const struct tuple *to, const struct address *towards)
 {
 	__builtin_memset(question, 0, sizeof(*question));
 	question->ifindex = skb->ingress_ifindex;
@@ -39,18 +49,19 @@ static __always_inline void ask_for(struct bpf_fib_lookup *question, struct __sk
 		question->family = IPV6_FAMILY;
 		question->flowinfo = bpf_htonl((__u32)packet->traffic_class << 20);
 		__builtin_memcpy(question->ipv6_src, &to->source, sizeof(question->ipv6_src));
-		__builtin_memcpy(question->ipv6_dst, &to->destination, sizeof(question->ipv6_dst));
+		__builtin_memcpy(question->ipv6_dst, towards, sizeof(question->ipv6_dst));
 	} else {
 		question->family = IPV4_FAMILY;
 		question->tos = packet->traffic_class;
 		question->ipv4_src = to->source.words[3];
-		question->ipv4_dst = to->destination.words[3];
+		question->ipv4_dst = towards->words[3];
 	}
 }
 
-/* Asks the kernel's routing table for the way of a packet that becomes `to`. Returns PROCEED or a reason to drop. */
+/* Asks the kernel's routing table for the way `towards` an address, for a packet that becomes `to`. Returns PROCEED or a
+ * reason to drop. */
 static __always_inline __u32 find_route(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to,
-					struct hop *hop)
+					const struct address *towards, struct hop *hop)
 {
 	struct bpf_fib_lookup question;
 	long answer;
@@ -58,7 +69,7 @@ static __always_inline __u32 find_route(struct __sk_buff *skb, const struct pack
 	__builtin_memset(hop, 0, sizeof(*hop));
 	if (packet->hop_limit <= 1)
 		return DROP_HOP_LIMIT;
-	ask_for(&question, skb, packet, to);
+	ask_for(&question, skb, packet, to, towards);
 	answer = bpf_fib_lookup(skb, &question, sizeof(question), 0);
 	switch (answer) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
@@ -83,6 +94,24 @@ static __always_inline __u32 find_route(struct __sk_buff *skb, const struct pack
 	else
 		hop->neighbour.ipv4_nh = question.ipv4_dst;
 	return PROCEED;
+}
+
+/* The way of a packet that becomes `to`, or that is left to another node as it is. */
+static __always_inline __u32 find_way(struct __sk_buff *skb, const struct packet *packet, const struct tuple *to,
+				      const struct address *via, struct hop *hop)
+{
+	__u32 reason;
+
+	if (is_unspecified(via))
+		return find_route(skb, packet, to, &to->destination, hop);
+	reason = find_route(skb, packet, to, via, hop);
+	if (reason != PROCEED)
+		return reason;
+	/* The stack could part it, but would not know where to send it. */
+	if (hop->to_stack)
+		return DROP_TOO_BIG;
+	/* To a router in between it would be a packet for the Gateway like any other, and come back. */
+	return is_next_hop(hop, via) ? PROCEED : DROP_NO_ROUTE;
 }
 
 /* Sends a rewritten packet on its way. */

@@ -26,6 +26,8 @@ struct scratch {
 	struct tuple other;
 	/* What a packet leaves with. */
 	struct tuple to;
+	/* The node that the packet is left to. Unspecified: it goes to where its new destination says. */
+	struct address via;
 	/* An entry on its way into a map. */
 	struct flow entry;
 	/* The second, roughly, in which answers are counted, and how many there were. */

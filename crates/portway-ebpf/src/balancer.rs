@@ -32,12 +32,16 @@ pub enum Change {
 #[derive(Clone, Debug)]
 pub struct Balancer {
     services: BTreeMap<ServiceAddress, Assigned>,
-    endpoints: BTreeMap<(u32, SocketAddr), AssignedEndpoint>,
+    endpoints: BTreeMap<EndpointKey, AssignedEndpoint>,
     last_service: u32,
     last_endpoint: u32,
     /// How long the flows of an endpoint that has left may go on.
     drain: Duration,
 }
+
+/// What makes an endpoint another one, whose flows are not those of the first: the service, where it is, and the node that
+/// packets for it are left to. So flows stay with the way that they began by.
+type EndpointKey = (u32, SocketAddr, Option<IpAddr>);
 
 #[derive(Clone, Debug)]
 struct Assigned {
@@ -93,11 +97,12 @@ impl Balancer {
             balancer.last_endpoint = balancer.last_endpoint.max(*id);
             balancer.last_service = balancer.last_service.max(endpoint.service);
             let address = SocketAddr::new(endpoint.address.into(), endpoint.port.into());
-            let source = (endpoint.source != layout::Address::default()).then(|| endpoint.source.into());
+            let given = |it: layout::Address| (it != layout::Address::default()).then(|| it.into());
+            let (source, node) = (given(endpoint.source), given(endpoint.node));
             // As if it had left just now: those that are wanted come back at once.
             let assigned =
                 AssignedEndpoint { id: *id, flags: endpoint.flags, source, left: Some(Duration::ZERO) };
-            balancer.endpoints.insert((endpoint.service, address), assigned);
+            balancer.endpoints.insert((endpoint.service, address, node), assigned);
         }
         balancer
     }
@@ -221,7 +226,7 @@ impl Balancer {
         let flags = reach.flags();
         let last = &mut self.last_endpoint;
         let mut is_new = false;
-        let assigned = self.endpoints.entry((service, address)).or_insert_with(|| {
+        let assigned = self.endpoints.entry((service, address, reach.node())).or_insert_with(|| {
             *last += 1;
             is_new = true;
             AssignedEndpoint { id: *last, flags, source, left: None }
@@ -235,6 +240,7 @@ impl Balancer {
                 flags,
                 service,
                 source: source.map(Into::into).unwrap_or_default(),
+                node: reach.node().map(Into::into).unwrap_or_default(),
             };
             changes.push(Change::PutEndpoint { id: assigned.id, endpoint });
         }
@@ -243,7 +249,7 @@ impl Balancer {
 
     /// Lets the endpoints of a service drain that are not among `stay`.
     fn leave(&mut self, service: u32, stay: &[u32], now: Duration) {
-        let of_service = self.endpoints.iter_mut().filter(|((of, _), _)| *of == service);
+        let of_service = self.endpoints.iter_mut().filter(|((of, ..), _)| *of == service);
         for (_, endpoint) in of_service.filter(|(_, it)| !stay.contains(&it.id)) {
             endpoint.left.get_or_insert(now);
         }

@@ -1,5 +1,6 @@
 //! The edge: loads the programs, attaches them, fills and reads the maps.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::balancer::Change;
 use crate::drop_reason::DropReason;
 use crate::error::KernelError;
 use crate::flow;
-use crate::layout::{self, Flow, MAGLEV_SLOTS, ServiceCounters, ServiceKey, Settings, Tuple};
+use crate::layout::{self, Flow, LinkAddress, MAGLEV_SLOTS, ServiceCounters, ServiceKey, Settings, Tuple};
 use crate::limits::Limits;
 use crate::object;
 use crate::pin::{self, PINNED_MAPS, Pins};
@@ -114,6 +115,7 @@ impl Kernel {
             ("new_flows", limits.new_flows),
             ("fragments", limits.fragments),
             ("announced", limits.announced),
+            ("neighbour_nodes", limits.neighbour_nodes),
         ];
         for (map, entries) in sizes {
             loader.map_max_entries(map, entries);
@@ -165,6 +167,24 @@ impl Kernel {
     /// is changed.
     pub fn come_after(&mut self, ahead: Vec<Ahead>) {
         self.ahead = ahead;
+    }
+
+    /// Tells the programs the Ethernet addresses of the other nodes: what comes from one is not left to a third.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn tell_neighbours(&mut self, nodes: &BTreeSet<[u8; 6]>) -> Result<(), KernelError> {
+        const MAP: &str = "neighbour_nodes";
+        let mut map: HashMap<_, LinkAddress, u32> = self.map(MAP)?;
+        let known: Vec<_> = map.keys().filter_map(Result::ok).collect();
+        for octets in nodes {
+            map.insert(LinkAddress { octets: *octets, reserved: [0; 2] }, 0, 0).map_err(told(MAP))?;
+        }
+        for gone in known.iter().filter(|it| !nodes.contains(&it.octets)) {
+            map.remove(gone).or_else(missing).map_err(told(MAP))?;
+        }
+        Ok(())
     }
 
     /// Attaches both programs to an interface of the current network namespace, before others that are there already:

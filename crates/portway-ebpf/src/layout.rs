@@ -162,12 +162,21 @@ shared! {
         address: Address,
         /// Its port.
         port: Port,
-        /// [`ENDPOINT_ON_NODE`] and [`ENDPOINT_MASQUERADE`].
+        /// [`ENDPOINT_ON_NODE`], [`ENDPOINT_MASQUERADE`] or [`ENDPOINT_ON_NEIGHBOUR`].
         flags: u16,
         /// Id of the service that it is an endpoint of.
         service: u32,
         /// The node's address on the way to it; unspecified: the one in [`Settings`].
         source: Address,
+        /// The node that it is on, with [`ENDPOINT_ON_NEIGHBOUR`].
+        node: Address,
+    }
+    /// An Ethernet address.
+    LinkAddress = "link_address" {
+        /// As on the wire.
+        octets: [u8; 6],
+        /// Zero.
+        reserved: [u8; 2],
     }
     /// One direction of a flow.
     Flow = "flow" {
@@ -283,6 +292,8 @@ pub const SERVICE_BESIDE_PROXY: u32 = 1 << 1;
 pub const ENDPOINT_ON_NODE: u16 = 1;
 /// Packets leave with the node's address as source.
 pub const ENDPOINT_MASQUERADE: u16 = 2;
+/// Packets are left to another node, as they are.
+pub const ENDPOINT_ON_NEIGHBOUR: u16 = 4;
 /// See [`Flow::direction`].
 pub const FLOW_FROM_CLIENT: u32 = 0;
 /// See [`Flow::direction`].
@@ -430,13 +441,14 @@ pub(crate) mod tests {
     #[test]
     fn the_programs_have_the_same_constants() {
         let mut theirs = constants(include_str!("../bpf/layout.h"));
-        let ours: [(&str, i64); 13] = [
+        let ours: [(&str, i64); 14] = [
             ("MAGLEV_SLOTS", MAGLEV_SLOTS as i64),
             ("ENDPOINT_REFUSE", ENDPOINT_REFUSE.into()),
             ("SERVICE_SOURCE_AFFINITY", SERVICE_SOURCE_AFFINITY.into()),
             ("SERVICE_BESIDE_PROXY", SERVICE_BESIDE_PROXY.into()),
             ("ENDPOINT_ON_NODE", ENDPOINT_ON_NODE.into()),
             ("ENDPOINT_MASQUERADE", ENDPOINT_MASQUERADE.into()),
+            ("ENDPOINT_ON_NEIGHBOUR", ENDPOINT_ON_NEIGHBOUR.into()),
             ("FLOW_FROM_CLIENT", FLOW_FROM_CLIENT.into()),
             ("FLOW_FROM_ENDPOINT", FLOW_FROM_ENDPOINT.into()),
             ("FLOW_REPLIED", FLOW_REPLIED.into()),

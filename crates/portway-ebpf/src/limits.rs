@@ -16,6 +16,8 @@ pub struct Limits {
     pub new_flows: u32,
     /// Datagrams whose fragments are on their way; the same.
     pub fragments: u32,
+    /// Other nodes that are neighbours, of which the programs know at most.
+    pub neighbour_nodes: u32,
     /// Silence after which an established TCP connection is forgotten (RFC 5382, REQ-5: no less than 2 h 4 min).
     pub tcp_established_timeout: Duration,
     /// The same for one that is not established yet or half closed (RFC 5382, REQ-5: no less than 4 min).
@@ -43,6 +45,7 @@ impl Default for Limits {
             flows: 262_144,
             new_flows: 65_536,
             fragments: 16_384,
+            neighbour_nodes: 8192,
             tcp_established_timeout: Duration::from_secs(7800),
             tcp_transitory_timeout: Duration::from_secs(240),
             tcp_closed_timeout: Duration::from_secs(30),

@@ -1,5 +1,7 @@
 //! Questions to the kernel by netlink: which way leads to an address, and whether anybody filters packets.
 
+mod tables;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -10,6 +12,8 @@ use nix::sys::socket::{
     sockopt,
 };
 use nix::sys::time::TimeVal;
+
+pub use self::tables::{LinkAddress, ask_for_neighbour, interfaces_with_routes, neighbours};
 
 /// The way that the routing table has for packets of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -95,6 +95,11 @@ pub(crate) fn keep_program(program: &mut Program, path: &Path) -> Result<(), Ker
     program.pin(path).map_err(|error| told(crate::error::causes(&error)))
 }
 
+/// Whether this version keeps anything under a directory.
+pub fn is_kept(directory: &Path) -> bool {
+    directory.join(format!("{:016x}", layout::fingerprint())).join("maps").join("services").exists()
+}
+
 /// Takes away everything that was kept under a directory: links go, and with them the programs. Returns whether there
 /// was anything. With `but_own`, what this version keeps stays.
 ///

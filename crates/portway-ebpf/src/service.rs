@@ -77,6 +77,9 @@ pub enum Reach {
     OnNode,
     /// Its replies would go elsewhere, so that packets carry the node's address as their source.
     Masqueraded,
+    /// It is on another node, at this address, which is a neighbour: packets are left to that node's programs as they are,
+    /// and it answers its clients by itself. What comes from another node itself is masqueraded.
+    OnNeighbour(IpAddr),
 }
 
 impl Reach {
@@ -86,6 +89,15 @@ impl Reach {
             Self::Forwarded => 0,
             Self::OnNode => layout::ENDPOINT_ON_NODE,
             Self::Masqueraded => layout::ENDPOINT_MASQUERADE,
+            Self::OnNeighbour(_) => layout::ENDPOINT_ON_NEIGHBOUR,
+        }
+    }
+
+    /// The other node that packets are left to.
+    pub fn node(self) -> Option<IpAddr> {
+        match self {
+            Self::OnNeighbour(node) => Some(node),
+            _ => None,
         }
     }
 

@@ -67,7 +67,7 @@ fn put_route(configuration: &mut Configuration, index: usize, path: &str) {
 fn put_endpoints(configuration: &mut Configuration, index: usize, address: [u8; 4]) {
     let key = endpoints_key(index);
     let address = EndpointAddress::Socket((address, 8080).into());
-    let endpoints = vec![Endpoint { address, state: EndpointState::Ready }];
+    let endpoints = vec![Endpoint { address, state: EndpointState::Ready, node: None }];
     configuration.endpoints.insert(key.clone(), Arc::new(Endpoints { key, endpoints }));
 }
 

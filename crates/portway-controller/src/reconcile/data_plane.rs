@@ -156,6 +156,24 @@ impl Telling<'_> {
         }
     }
 
+    /// Tells that a listener is not programmed; if it is not anyway, for a better reason.
+    pub(super) fn fail_listener(&mut self, listener: &ListenerKey, reason: Reason, message: &str) {
+        let now = self.now;
+        if let Some(status) = self.listener_status(listener) {
+            fail(&mut status.conditions, ConditionType::Programmed, reason, message, now);
+        }
+    }
+
+    /// Adds to what is told of a listener that is programmed.
+    pub(super) fn add_to_listener(&mut self, listener: &ListenerKey, message: &str) {
+        let Some(status) = self.listener_status(listener) else { return };
+        let is_meant =
+            |it: &&mut Condition| it.type_ == ConditionType::Programmed.as_str() && it.status == "True";
+        if let Some(condition) = status.conditions.iter_mut().find(is_meant) {
+            condition.message = format!("{} {message}", condition.message).trim().to_owned();
+        }
+    }
+
     fn listener_status(&mut self, listener: &ListenerKey) -> Option<&mut ListenerStatus> {
         let listeners = match &listener.parent {
             ListenerParent::Gateway(name) => &mut self.statuses.gateways.get_mut(&key(name))?.listeners,

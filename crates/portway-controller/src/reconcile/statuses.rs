@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portway_api::Snapshot;
 use portway_api::object::ObjectRef;
-use portway_config::Configuration;
+use portway_api::{ObjectKey, Snapshot};
+use portway_config::{Configuration, node_agents};
 use portway_translate::backend::EndpointsIndex;
 use portway_translate::{Controllers, Statuses};
 use portway_xds::Acknowledgements;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::agents;
+use super::agents_standing::AgentsStanding;
 use super::data_plane::{Standing, Telling, key, ready_pods, refusals_without_status, standing, waits};
 use super::provisioning::Faults;
 use super::transition_times;
@@ -34,6 +36,8 @@ pub(crate) struct StatusKeeper {
     pub(crate) writer: StatusWriter,
     pub(crate) routes: RoutePlan,
     pub(crate) index: EndpointsIndex,
+    /// The Service of the node agents, where there are any.
+    pub(crate) agents: Option<ObjectKey>,
     /// What proxies refuse, as the log has told it.
     pub(crate) refusals: BTreeSet<String>,
 }
@@ -74,7 +78,7 @@ impl StatusKeeper {
         self.log_refusals(&acknowledgements);
         let snapshot = self.store.snapshot();
         self.index.follow(&snapshot);
-        let objects = Objects { snapshot: &snapshot, index: &self.index };
+        let objects = Objects { snapshot: &snapshot, index: &self.index, agents: self.agents.as_ref() };
         let Told { statuses, held, until } = tell(&published, objects, &acknowledgements, &faults);
         let is_held = |object: &ObjectRef| held.iter().any(|configuration| waits(configuration, object));
         let mut patches = plan(&snapshot, &statuses, &self.controllers);
@@ -106,15 +110,28 @@ struct Told<'a> {
 struct Objects<'a> {
     snapshot: &'a Snapshot,
     index: &'a EndpointsIndex,
+    agents: Option<&'a ObjectKey>,
+}
+
+impl Objects<'_> {
+    /// Where the agents stand.
+    fn agents(&self, published: &Published, acknowledgements: &Acknowledgements) -> Option<AgentsStanding> {
+        let told = published.agents.clone()?;
+        let ready = agents::ready(self.index, self.agents?);
+        let acknowledged = acknowledgements.gateways.get(&node_agents()).map(|it| &**it);
+        Some(AgentsStanding::new(told, &ready, acknowledged))
+    }
 }
 
 fn tell<'a>(
     published: &'a Published,
-    Objects { snapshot, index }: Objects<'_>,
+    objects: Objects<'_>,
     acknowledgements: &Acknowledgements,
     faults: &Faults,
 ) -> Told<'a> {
     let mut statuses = published.translation.statuses.clone();
+    let Objects { snapshot, index, .. } = objects;
+    let agents = objects.agents(published, acknowledgements);
     let (mut held, mut until) = (Vec::new(), None);
     let patience = published.since + PATIENCE;
     for (name, configuration) in &published.configurations {
@@ -123,14 +140,20 @@ fn tell<'a>(
         let service = provision::service_of(snapshot, &key(name));
         let ready = service.map(|service| ready_pods(index, &service)).unwrap_or_default();
         let standing = standing(&ready, *revision, acknowledgements);
-        if matches!(standing, Standing::Behind { .. }) && Instant::now() < patience {
+        let are_behind = agents.as_ref().is_some_and(|it| it.are_behind(name));
+        let is_awaited = are_behind || matches!(standing, Standing::Behind { .. });
+        if is_awaited && Instant::now() < patience {
             held.push(&**configuration);
             until = Some(patience);
             continue;
         }
         let fault = faults.get(&key(name)).map(String::as_str);
         let now = now();
-        Telling { statuses: &mut statuses, configuration, acknowledgements, now }.tell(&standing, fault);
+        let mut telling = Telling { statuses: &mut statuses, configuration, acknowledgements, now };
+        telling.tell(&standing, fault);
+        if let Some(agents) = &agents {
+            agents.tell(&mut telling);
+        }
     }
     transition_times::carry_over(snapshot, &mut statuses);
     Told { statuses, held, until }

@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep};
 use crate::address::Decision;
 use crate::limits::BURST;
 use crate::metrics::Metrics;
-use crate::provision::naming;
-use crate::reconcile::agents;
+use crate::provision::{naming, service_of};
+use crate::reconcile::agents::{self, Surroundings};
+use crate::reconcile::data_plane::key;
 use crate::watch::policy::PolicyObjects;
 use crate::watch::{Dirt, Store};
 
@@ -32,7 +33,17 @@ pub(crate) struct Published {
     pub(crate) snapshot: Snapshot,
     /// What the proxies of each Gateway must have acknowledged.
     pub(crate) revisions: BTreeMap<NamespacedName, Revision>,
+    /// What node agents are told, where there are any.
+    pub(crate) agents: Option<ToldAgents>,
     pub(crate) since: Instant,
+}
+
+/// What node agents are told.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldAgents {
+    pub(crate) configuration: Arc<Configuration>,
+    /// What they must have acknowledged.
+    pub(crate) revision: Revision,
 }
 
 /// Translates and publishes whatever changes.
@@ -41,6 +52,8 @@ pub(crate) struct Translator<O> {
     pub(crate) publisher: Publisher,
     /// Pods and policies for the node agents, where there are any.
     pub(crate) policy: Option<watch::Receiver<PolicyObjects>>,
+    /// The Service of the node agents, where there are any.
+    pub(crate) agents: Option<ObjectKey>,
     /// Makes the options of a translation of these objects at this moment, and with them the decisions on addresses.
     pub(crate) options: O,
     pub(crate) published: watch::Sender<Option<Arc<Published>>>,
@@ -99,7 +112,8 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
                             running.overtaken.extend(dirt.endpoints);
                         }
                         is_due |= dirt.objects;
-                        if dirt.statuses || serves_gateways(&snapshot, &touched) {
+                        let of_agents = self.agents.as_ref().is_some_and(|it| touched.contains(it));
+                        if dirt.statuses || of_agents || serves_gateways(&snapshot, &touched) {
                             self.statuses.send_modify(|count| *count += 1);
                         }
                     }
@@ -145,12 +159,15 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             }
             configurations.insert(configuration.gateway.clone(), Arc::new(configuration));
         }
-        let revisions = self.publish_all(&configurations, &decisions, &snapshot);
-        let before = self.published.borrow().as_ref().map(|it| (it.revisions.clone(), it.since));
+        let of_agents = self.for_agents(&configurations, &decisions, &snapshot, index);
+        let (revisions, agents) = self.publish_all(&configurations, of_agents);
+        let of = |it: &Option<ToldAgents>| it.as_ref().map(|it| it.revision);
+        let is_same = |before: &Published| before.revisions == revisions && of(&before.agents) == of(&agents);
         // What is the same as before has been waited for already.
-        let since =
-            before.filter(|(before, _)| *before == revisions).map_or_else(Instant::now, |(_, since)| since);
-        let published = Published { translation, configurations, decisions, snapshot, revisions, since };
+        let since = self.published.borrow().as_ref().filter(|it| is_same(it)).map(|it| it.since);
+        let since = since.unwrap_or_else(Instant::now);
+        let published =
+            Published { translation, configurations, decisions, snapshot, revisions, agents, since };
         self.published.send_replace(Some(Arc::new(published)));
     }
 
@@ -159,25 +176,45 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
     fn publish_all(
         &self,
         configurations: &BTreeMap<NamespacedName, Arc<Configuration>>,
-        decisions: &Decisions,
-        snapshot: &Snapshot,
-    ) -> BTreeMap<NamespacedName, Revision> {
-        let objects = self.policy.as_ref().map(|it| it.borrow().clone());
-        // Agents that are told of no policies would enforce none; so they go on with what they have until all is known.
-        let Some(all_objects) = objects.as_ref().and_then(PolicyObjects::all) else {
-            return self.publisher.publish(configurations);
-        };
-        let addresses = |gateway: &NamespacedName| {
-            let decision = decisions.get(&ObjectKey::new(&*gateway.namespace, &*gateway.name));
-            decision.and_then(|it| it.service.ingress.clone()).unwrap_or_default()
+        of_agents: Option<Arc<Configuration>>,
+    ) -> (BTreeMap<NamespacedName, Revision>, Option<ToldAgents>) {
+        let Some(configuration) = of_agents else {
+            return (self.publisher.publish(configurations), None);
         };
         let mut all = configurations.clone();
-        let mut of_agents = agents::configuration(configurations, addresses);
-        of_agents.policy = agents::policy_facts(snapshot, configurations.keys(), all_objects);
-        all.insert(node_agents(), Arc::new(of_agents));
+        all.insert(node_agents(), Arc::clone(&configuration));
         let mut revisions = self.publisher.publish(&all);
-        revisions.remove(&node_agents());
-        revisions
+        let told = revisions.remove(&node_agents()).map(|revision| ToldAgents { configuration, revision });
+        (revisions, told)
+    }
+
+    fn for_agents(
+        &self,
+        configurations: &BTreeMap<NamespacedName, Arc<Configuration>>,
+        decisions: &Decisions,
+        translated: &Snapshot,
+        index: &mut EndpointsIndex,
+    ) -> Option<Arc<Configuration>> {
+        let service = self.agents.as_ref()?;
+        // Agents that are told of no policies would enforce none; so they go on with what they have until all is known.
+        let objects = self.policy.as_ref()?.borrow().clone();
+        let policy = agents::policy_facts(translated, configurations.keys(), objects.all()?);
+        // Later than what was translated: no endpoint goes back to what it was.
+        let snapshot = self.store.snapshot();
+        index.follow(&snapshot);
+        let addresses = |gateway: &NamespacedName| {
+            let decision = decisions.get(&key(gateway));
+            decision.and_then(|it| it.service.ingress.clone()).unwrap_or_default()
+        };
+        let of_gateway = |gateway: &NamespacedName| {
+            let service = service_of(&snapshot, &key(gateway))?;
+            Some(NamespacedName::new(service.namespace.as_str(), service.name.as_str()))
+        };
+        let endpoints = |key: &EndpointsKey| index.of(&snapshot).endpoints_on_nodes(key);
+        let around = Surroundings { addresses: &addresses, service: &of_gateway, endpoints: &endpoints };
+        let mut told = agents::configuration(configurations, agents::nodes(index, service), &around);
+        told.policy = policy;
+        Some(Arc::new(told))
     }
 
     /// The short path of pods and policies: agents alone are told, and nothing is translated.
@@ -205,7 +242,16 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
             self.metrics.endpoints_updated();
         }
         for key in keys {
-            self.publisher.publish_endpoints(&Arc::new(index.of(snapshot).endpoints(&key)));
+            let endpoints = Arc::new(index.of(snapshot).endpoints(&key));
+            self.publisher.publish_endpoints_to(&endpoints, |it| *it != node_agents());
+        }
+        if let Some((service, agents)) = self.agents.as_ref().zip(published.agents.as_ref()) {
+            let keys = in_use(&agents.configuration, &dirt.endpoints);
+            let changed = keys.iter().map(|key| index.of(snapshot).endpoints_on_nodes(key));
+            let nodes = dirt.endpoints.contains(service).then(|| agents::nodes(index, service));
+            for endpoints in changed.chain(nodes) {
+                self.publisher.publish_endpoints_to(&Arc::new(endpoints), |it| *it == node_agents());
+            }
         }
     }
 }

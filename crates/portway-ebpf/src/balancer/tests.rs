@@ -191,3 +191,33 @@ fn ids_are_kept_over_a_restart() {
     assert_eq!(shown(&after.expire(at(30))), ["no endpoint 1", "no endpoint 3"]);
     assert_eq!(shown(&after.serve(&wanted, at(31))), Vec::<String>::new());
 }
+
+/// So an established flow goes on by the way that it began by, however its endpoint is reached by now.
+#[test]
+fn an_endpoint_that_is_reached_by_another_node_is_another_one() {
+    let mut balancer = Balancer::new(DRAIN);
+    let by = |reach: Reach| {
+        let endpoints = vec![Endpoint { reach, ..endpoint(1) }];
+        let backends = vec![Backend { weight: 1, endpoints }];
+        Services::from([(listener(80), Service { backends, source_affinity: false, beside_proxy: false })])
+    };
+    let node = |last: u8| Reach::OnNeighbour([192, 0, 2, last].into());
+    let before = balancer.serve(&by(node(9)), at(0));
+    let put: Vec<_> = before.iter().filter(|it| matches!(it, Change::PutEndpoint { .. })).cloned().collect();
+    let [Change::PutEndpoint { id: 1, endpoint: first }] = put[..] else { panic!("{before:?}") };
+    assert_eq!(
+        (IpAddr::from(first.node), first.flags),
+        ([192, 0, 2, 9].into(), layout::ENDPOINT_ON_NEIGHBOUR)
+    );
+    assert_eq!(
+        shown(&balancer.serve(&by(Reach::Masqueraded), at(1))),
+        ["endpoint 2 is 10.0.0.1", "table of 1"]
+    );
+    assert_eq!(balancer.draining(), 1);
+    assert_eq!(shown(&balancer.serve(&by(node(9)), at(2))), ["table of 1"], "the first is back");
+    assert_eq!(shown(&balancer.expire(at(40))), ["no endpoint 2"]);
+
+    let service = layout::Service { id: 1, flags: 0 };
+    let mut next = Balancer::resume(DRAIN, &[(key(&listener(80)), service)], &[(1, first)]);
+    assert_eq!(shown(&next.serve(&by(node(9)), at(0))), ["table of 1"], "found in the maps");
+}

@@ -20,7 +20,7 @@ fn kinds(family: usize) -> &'static [(u8, u8)] {
 }
 
 /// An error from `source` about `about`, of which it quotes the first bytes after Ethernet.
-fn error(source: IpAddr, (kind, code): (u8, u8), about: &[u8], quoted: usize) -> Vec<u8> {
+pub(crate) fn error(source: IpAddr, (kind, code): (u8, u8), about: &[u8], quoted: usize) -> Vec<u8> {
     let quote = &about[14..(14 + quoted).min(about.len())];
     let (to, ..) = take_apart_ip(&about[14..]);
     let mut icmp = [&[kind, code, 0, 0, 0, 0, 0x05, 0x14], quote].concat();

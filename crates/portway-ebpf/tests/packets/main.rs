@@ -16,6 +16,7 @@ mod bpffs;
 mod forwarding;
 mod icmp;
 mod malformed;
+mod neighbours;
 mod node;
 mod refusals;
 mod tracking;

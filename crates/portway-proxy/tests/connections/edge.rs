@@ -198,8 +198,11 @@ impl Config {
     }
 
     pub(crate) fn endpoints(&mut self, key: &EndpointsKey, addresses: &[SocketAddr]) {
-        let endpoint =
-            |it: &SocketAddr| Endpoint { address: EndpointAddress::Socket(*it), state: EndpointState::Ready };
+        let endpoint = |it: &SocketAddr| Endpoint {
+            address: EndpointAddress::Socket(*it),
+            state: EndpointState::Ready,
+            node: None,
+        };
         let endpoints = addresses.iter().map(endpoint).collect();
         let endpoints = Endpoints { key: key.clone(), endpoints };
         self.configuration.endpoints.insert(key.clone(), Arc::new(endpoints));

@@ -97,8 +97,16 @@ pub struct IndexedEndpoints<'a> {
 }
 
 impl IndexedEndpoints<'_> {
-    /// The endpoints behind one key, sorted; none where the Service or the port does not exist.
+    /// The endpoints behind one key, sorted; none where the Service or the port does not exist. As proxies are told: which
+    /// nodes they are on is no matter.
     pub fn endpoints(&self, key: &EndpointsKey) -> Endpoints {
+        let mut endpoints = self.endpoints_on_nodes(key);
+        endpoints.endpoints.iter_mut().for_each(|it| it.node = None);
+        endpoints
+    }
+
+    /// The same, with the nodes that they are on.
+    pub fn endpoints_on_nodes(&self, key: &EndpointsKey) -> Endpoints {
         let mut endpoints = self.unsorted(key).unwrap_or_default();
         // The same address may stand in several slices while it moves from one to the other; the
         // better state sorts first and is kept.
@@ -159,7 +167,7 @@ fn external_endpoint(name: &str, port: u16) -> Endpoint {
         Ok(ip) => EndpointAddress::Socket(SocketAddr::new(ip, port)),
         Err(_) => dns(name, port),
     };
-    Endpoint { address, state: EndpointState::Ready }
+    Endpoint { address, state: EndpointState::Ready, node: None }
 }
 
 fn dns(name: &str, port: u16) -> EndpointAddress {
@@ -180,10 +188,11 @@ fn from_slice(slice: &EndpointSlice, service_port: &ServicePort, publish_not_rea
     let mut found = Vec::new();
     for endpoint in slice.endpoints.iter().flatten() {
         let Some(state) = state_of(endpoint.conditions.as_ref(), publish_not_ready) else { continue };
+        let node: Option<Arc<str>> = endpoint.node_name.as_deref().map(Arc::from);
         for text in &endpoint.addresses {
             let addresses =
                 numbers.iter().filter_map(|&port| address(text, port, slice.address_type == FQDN));
-            found.extend(addresses.map(|address| Endpoint { address, state }));
+            found.extend(addresses.map(|address| Endpoint { address, state, node: node.clone() }));
         }
     }
     found
@@ -203,7 +212,11 @@ fn from_object(
         for port in ports.filter(|it| is_port(it.name.as_deref(), it.protocol.as_deref(), service_port)) {
             let Ok(number) = u16::try_from(port.port) else { continue };
             let addresses = addresses.iter().filter_map(|it| address(&it.ip, number, false));
-            found.extend(addresses.map(|address| Endpoint { address, state: EndpointState::Ready }));
+            found.extend(addresses.map(|address| Endpoint {
+                address,
+                state: EndpointState::Ready,
+                node: None,
+            }));
         }
     }
     found

@@ -114,9 +114,18 @@ impl Publisher {
     /// The short path: publishes the endpoints of one Service port to every Gateway that uses it, and returns
     /// the revisions of those for which they are different.
     pub fn publish_endpoints(&self, endpoints: &Arc<Endpoints>) -> BTreeMap<NamespacedName, Revision> {
+        self.publish_endpoints_to(endpoints, |_| true)
+    }
+
+    /// The same, to some Gateways alone: not all are told the same of endpoints.
+    pub fn publish_endpoints_to(
+        &self,
+        endpoints: &Arc<Endpoints>,
+        are_for: impl Fn(&NamespacedName) -> bool,
+    ) -> BTreeMap<NamespacedName, Revision> {
         let mut gateways = self.lock();
         let mut revisions = BTreeMap::new();
-        for (name, gateway) in gateways.iter_mut() {
+        for (name, gateway) in gateways.iter_mut().filter(|(name, _)| are_for(name)) {
             let Some(published) = &mut gateway.published else { continue };
             if published.publish_endpoints(endpoints) {
                 revisions.insert(name.clone(), published.revision());

@@ -110,7 +110,9 @@ fn endpoints() -> impl Strategy<Value = Endpoints> {
         (text(), any::<u16>()).prop_map(|(host, port)| EndpointAddress::Dns { host, port }),
     ];
     let state = prop_oneof![Just(EndpointState::Ready), Just(EndpointState::Terminating)];
-    let endpoint = (address, state).prop_map(|(address, state)| Endpoint { address, state });
+    let node = option::of(text());
+    let endpoint =
+        (address, state, node).prop_map(|(address, state, node)| Endpoint { address, state, node });
     (endpoints_key(), vec(endpoint, 0..4)).prop_map(|(key, endpoints)| Endpoints { key, endpoints })
 }
 
@@ -203,8 +205,9 @@ fn route() -> impl Strategy<Value = Route> {
 }
 
 fn exposure() -> impl Strategy<Value = Exposure> {
-    (listener_key(), name(), vec(any::<std::net::IpAddr>(), 0..3))
-        .prop_map(|(listener, gateway, addresses)| Exposure { listener, gateway, addresses })
+    (listener_key(), name(), vec(any::<std::net::IpAddr>(), 0..3), option::of(endpoints_key())).prop_map(
+        |(listener, gateway, addresses, proxies)| Exposure { listener, gateway, addresses, proxies },
+    )
 }
 
 fn labels() -> impl Strategy<Value = Labels> + Clone {

@@ -35,6 +35,7 @@ pub(crate) fn endpoints(addresses: &[&str]) -> Endpoints {
     let endpoint = |address: &&str| Endpoint {
         address: EndpointAddress::Socket(address.parse::<SocketAddr>().unwrap()),
         state: EndpointState::Ready,
+        node: None,
     };
     Endpoints { key: endpoints_key(), endpoints: addresses.iter().map(endpoint).collect() }
 }

@@ -1,5 +1,6 @@
 //! The life of an agent: start, follow the controller, end and leave everything in place.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use portway_proxy::observe::{LogFormat, ObserveOptions, Observer};
 use portway_route::Router;
 use portway_translate::Statuses;
 use portway_xds::client::RefusedByProxy;
-use portway_xds::{Client, ClientOptions, Limits, Report, Update};
+use portway_xds::{Client, ClientOptions, Limits, Refusal, Report, ResourceKey, Update};
 
 use super::announce::{AnnounceOptions, Announcing};
 use super::cluster;
@@ -59,20 +60,22 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
     };
     let mut cluster = Box::pin(cluster);
     let mut client = Client::start(client_options(args));
-    let mut is_followed = false;
+    let mut serial = None;
     loop {
         tokio::select! {
             update = client.next() => {
                 let configuration = Arc::clone(&update.configuration);
-                let report = apply(&kernel_path, &state, update);
+                let of_update = apply(&kernel_path, &state, update);
                 // Behind the programs: what is announced must be served.
                 announcing.iter().for_each(|it| it.follow(&configuration));
-                client.report(report);
-                is_followed = true;
+                client.report(report(of_update, &kernel_path));
+                serial = Some(of_update);
             }
-            // It never ends by itself. Before there is anything to follow, the kernel goes on as it was left.
-            () = kernel_path.attend(), if is_followed => {}
-            // Nor does this.
+            // Before there is anything to follow, the kernel goes on as it was left.
+            () = kernel_path.attend(), if serial.is_some() => {
+                client.report(report(serial.unwrap_or_default(), &kernel_path));
+            }
+            // It never ends by itself.
             () = &mut cluster => {}
             asked = signals.next() => if asked == Asked::Stop { break },
         }
@@ -87,17 +90,32 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Brings the kernel to an update, and tells what came of it.
-fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> Report {
+/// What the kernel serves of an update: it is in the maps. What it leaves to the node's own stack is refused.
+fn report(serial: u64, kernel_path: &KernelPath) -> Report {
+    let mut refused = BTreeMap::new();
+    for path in kernel_path.paths() {
+        if let (Path::Proxy, Some(listener)) = (path.path, path.key) {
+            refused.entry(ResourceKey::Exposure(listener)).or_insert(path.message);
+        }
+    }
+    let refused = refused
+        .into_iter()
+        .map(|(key, message)| RefusedByProxy { refusal: Refusal::new(key, message), keeps_last_good: false });
+    Report { serial, refused: refused.collect() }
+}
+
+/// Brings the kernel to an update; returns its number.
+fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> u64 {
     let Update { serial, revision, configuration, .. } = update;
     let (router, refused) = Router::compile(&configuration);
     let is_first = state.published().is_none();
     let listeners = configuration.exposures.len();
     kernel_path.follow_cluster(configuration, router);
-    let by_kernel = kernel_path.paths().iter().filter(|it| it.path == Path::Kernel).count();
+    let by_kernel = |path| kernel_path.paths().iter().filter(|it| it.path == path).count();
     if is_first {
-        let listeners = counted(listeners, "TCP or UDP listener");
-        tracing::info!(%revision, "{listeners}; the kernel serves {by_kernel} of their addresses");
+        let (listeners, whole) = (counted(listeners, "listener"), by_kernel(Path::Kernel));
+        let to_proxies = by_kernel(Path::KernelToProxy);
+        tracing::info!(%revision, "{listeners}; of their addresses the kernel serves {whole} by itself, {to_proxies} by proxies");
     }
     for it in &refused {
         tracing::warn!(%revision, "left to the proxies: {it:?}");
@@ -111,7 +129,7 @@ fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> Report
         issues: Vec::new(),
         refused: Vec::new(),
     }));
-    Report { serial, refused: Vec::<RefusedByProxy>::new() }
+    serial
 }
 
 fn announcing(args: &AgentServeArgs) -> Result<Option<Announcing>, StartError> {

@@ -1,20 +1,26 @@
 //! The way of each listener at each of its addresses. Pure.
+//!
+//! Of a node of a cluster, [`exposed`] decides.
+
+mod exposed;
+
+pub(super) use self::exposed::Node;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use portway_config::{Configuration, Listener, ListenerProtocol, NamespacedName};
+use portway_config::{Listener, ListenerProtocol, NamespacedName};
 use portway_ebpf::Limits;
 use portway_ebpf::metrics::ListenerLabels;
-use portway_ebpf::netlink::Route;
+use portway_ebpf::netlink::{LinkAddress, Route};
 use portway_ebpf::service::{Backend, Endpoint, Reach, Service, ServiceAddress, Services, Transport};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot, Transport as Socket};
-use portway_route::Router;
 
 use super::machine::{Machine, PacketFilters};
 use super::network::Network;
-use super::path::{ListenerPath, Path, Reason};
-use super::plan::{PlannedBackend, plan};
+use super::nodes::{Nodes, Place};
+use super::path::{Hidden, ListenerPath, Path, Reason};
+use super::plan::{PlannedBackend, PlannedEndpoint, plan};
 
 /// What the kernel is to serve, and the way of each TCP and UDP listener at each of its addresses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +30,8 @@ pub(super) struct Decision {
     pub(super) labels: BTreeMap<ServiceAddress, ListenerLabels>,
     /// The interfaces that the programs must see the packets of.
     pub(super) interfaces: BTreeSet<u32>,
+    /// Other nodes of the cluster, by the source of their frames.
+    pub(super) nodes: BTreeSet<LinkAddress>,
     pub(super) paths: Vec<ListenerPath>,
 }
 
@@ -35,6 +43,8 @@ pub(super) struct Terms {
     pub(super) past_packet_filters: bool,
     /// Whose replies to clients come through this machine of themselves.
     pub(super) routed_back: RoutedBack,
+    /// Whether others may have TCP connections at the same addresses, which stay theirs.
+    pub(super) beside_others: bool,
 }
 
 /// Endpoints whose replies to clients come through this machine of themselves.
@@ -66,10 +76,11 @@ impl Decision {
     /// Leaves all to the proxy, since the kernel refuses.
     pub(super) fn refused(&mut self, reason: &Reason) {
         (self.services, self.labels, self.interfaces) = Default::default();
-        for path in self.paths.iter_mut().filter(|it| it.path == Path::Kernel) {
+        for path in self.paths.iter_mut().filter(|it| it.path != Path::Proxy) {
             path.path = reason.path();
             reason.code().clone_into(&mut path.reason);
             path.message = reason.message();
+            path.client_address = None;
         }
     }
 
@@ -109,32 +120,6 @@ impl Decision {
         }
     }
 
-    /// Adds the listeners of a node, at the addresses of their Gateways, which are no machine's own.
-    pub(super) fn add_exposed(
-        &mut self,
-        configuration: &Configuration,
-        router: &Router,
-        machine: &Machine,
-        terms: &Terms,
-    ) {
-        for exposure in configuration.exposures.values() {
-            let Some(listener) = configuration.listeners.get(&exposure.listener) else {
-                continue;
-            };
-            let backends = plan(configuration, router, listener);
-            for address in &exposure.addresses {
-                let address = SocketAddr::new(*address, listener.port);
-                match &backends {
-                    Ok(backends) => {
-                        let whose = Whose { gateway: &exposure.gateway, listener };
-                        self.add_address(whose, backends, address, machine, terms);
-                    }
-                    Err(reason) => self.tell(listener, socket(listener), address, reason),
-                }
-            }
-        }
-    }
-
     /// Adds one address of a listener that the kernel could serve, as far as configuration goes.
     fn add_address(
         &mut self,
@@ -144,7 +129,7 @@ impl Decision {
         machine: &Machine,
         terms: &Terms,
     ) {
-        let reason = match service(backends, address.ip(), machine, terms) {
+        let reason = match service(backends, address.ip(), machine, terms, &Nodes::default()) {
             Ok((service, reason)) => {
                 self.serve(whose, address, service, machine);
                 reason
@@ -166,18 +151,22 @@ impl Decision {
         let elsewhere = endpoints.filter(|it| it.reach != Reach::OnNode);
         self.interfaces
             .extend(elsewhere.filter_map(|it| machine.routes.get(&it.address.ip())).map(|it| it.interface));
+        self.interfaces.extend(machine.led_to.iter().filter(|it| machine.interfaces.contains_key(it)));
         let at = ServiceAddress { transport, address };
         let (gateway, listener) = (whose.gateway.to_string(), whose.listener.key.to_string());
-        self.labels.insert(at, ListenerLabels { gateway, listener });
+        // Of listeners that share a port, which the kernel cannot tell apart, the first by name.
+        self.labels.entry(at).or_insert(ListenerLabels { gateway, listener });
         self.services.insert(at, service);
     }
 
     fn tell(&mut self, listener: &Listener, transport: Socket, address: SocketAddr, reason: &Reason) {
         self.paths.push(ListenerPath {
             listener: listener.key.to_string(),
+            key: Some(listener.key.clone()),
             transport: transport.to_string(),
             address,
             path: reason.path(),
+            client_address: reason.client_address(),
             reason: reason.code().to_owned(),
             message: reason.message(),
         });
@@ -210,49 +199,71 @@ fn at_socket(address: IpAddr, machine: &Machine, terms: &Terms) -> Result<(), Re
     }
 }
 
-/// What the kernel is to serve at an address of this machine, and whether endpoints see the client's address.
+/// What the kernel is to serve at an address, and whether endpoints see the client's address.
 fn service(
     backends: &[PlannedBackend],
     address: IpAddr,
     machine: &Machine,
     terms: &Terms,
+    nodes: &Nodes,
 ) -> Result<(Service, Reason), Reason> {
-    let mut served = Vec::new();
+    let (mut served, mut hidden) = (Vec::new(), None);
     for PlannedBackend { weight, endpoints } in backends {
-        let of_family = endpoints.iter().filter(|it| it.is_ipv4() == address.is_ipv4());
-        let reached: Result<Vec<_>, _> = of_family.map(|it| endpoint(*it, machine, terms)).collect();
-        let reached = reached?;
+        let of_family = endpoints.iter().filter(|it| it.address.is_ipv4() == address.is_ipv4());
+        let mut reached = Vec::new();
+        for planned in of_family {
+            let (endpoint, hides) = endpoint(planned, machine, terms, nodes)?;
+            hidden = hidden.or(hides);
+            reached.push(endpoint);
+        }
         // The proxy takes a connection from one family to the other.
         if reached.is_empty() && !endpoints.is_empty() {
             return Err(Reason::OtherFamily);
         }
         served.push(Backend { weight: *weight, endpoints: reached });
     }
-    let all = || served.iter().flat_map(|it| &it.endpoints);
-    if all().any(|it| it.reach != Reach::OnNode) && !machine.forwards(address) {
+    let mut all = served.iter().flat_map(|it| &it.endpoints);
+    if all.any(|it| it.reach != Reach::OnNode) && !machine.forwards(address) {
         return Err(Reason::NotForwarding);
     }
-    let keeps = all().all(|it| it.reach.keeps_client_address());
-    if !keeps && machine.last_local_port >= terms.limits.masquerade_first_port {
+    if hidden.is_some() && machine.last_local_port >= terms.limits.masquerade_first_port {
         return Err(Reason::SourcePortsInUse);
     }
-    let reason = if keeps { Reason::ClientAddressKept } else { Reason::ClientAddressHidden };
-    Ok((Service { backends: served, source_affinity: false, beside_proxy: true }, reason))
+    let reason = hidden.map_or(Reason::ClientAddressKept, Reason::ClientAddressHidden);
+    let service = Service { backends: served, source_affinity: false, beside_proxy: terms.beside_others };
+    Ok((service, reason))
 }
 
-/// How an endpoint is reached.
-fn endpoint(address: SocketAddr, machine: &Machine, terms: &Terms) -> Result<Endpoint, Reason> {
-    let route = machine.routes.get(&address.ip()).ok_or(Reason::EndpointUnreachable)?;
-    let reach = if route.is_local {
-        Reach::OnNode
-    } else if !machine.interfaces.contains_key(&route.interface) {
+/// How an endpoint is reached, and why it does not see the client's address, if so.
+fn endpoint(
+    planned: &PlannedEndpoint,
+    machine: &Machine,
+    terms: &Terms,
+    nodes: &Nodes,
+) -> Result<(Endpoint, Option<Hidden>), Reason> {
+    let address = planned.address;
+    let route = machine.routes.get(&address.ip());
+    let source = route.and_then(|it| it.source);
+    let place = nodes.place(planned.node.as_ref(), address.ip(), machine);
+    if let Place::Neighbour(node) = place {
+        return Ok((Endpoint { address, reach: Reach::OnNeighbour(node), source }, None));
+    }
+    let route = route.ok_or(Reason::EndpointUnreachable)?;
+    if route.is_local {
+        return Ok((Endpoint { address, reach: Reach::OnNode, source }, None));
+    }
+    if !machine.interfaces.contains_key(&route.interface) {
         return Err(Reason::EndpointNotByEthernet);
-    } else if terms.routed_back.includes(address.ip(), route, machine) {
-        Reach::Forwarded
-    } else {
-        Reach::Masqueraded
+    }
+    if terms.routed_back.includes(address.ip(), route, machine) {
+        return Ok((Endpoint { address, reach: Reach::Forwarded, source }, None));
+    }
+    let hidden = match (place, &terms.routed_back) {
+        (Place::Elsewhere(hidden), _) => hidden,
+        (_, RoutedBack::Pods { .. }) => Hidden::NodeUnknown,
+        (_, RoutedBack::Networks(_)) => Hidden::NotRoutedBack,
     };
-    Ok(Endpoint { address, reach, source: route.source })
+    Ok((Endpoint { address, reach: Reach::Masqueraded, source }, Some(hidden)))
 }
 
 #[cfg(test)]

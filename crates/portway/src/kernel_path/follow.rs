@@ -1,25 +1,22 @@
 //! Keeps the maps of the programs as decided.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::net::if_::if_nametoindex;
 use portway_config::{Configuration, ListenerProtocol};
-use portway_ebpf::balancer::Balancer;
-use portway_ebpf::layout::ServiceCounters;
-use portway_ebpf::metrics::{self, Counted};
-use portway_ebpf::{Kernel, KernelError, Limits, Node, Sweep, pin};
+use portway_ebpf::{KernelError, Limits, Sweep, metrics, pin};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
 
-use super::decide::{Decision, RoutedBack, Terms};
+use super::decide::{Decision, Node, RoutedBack, Terms};
+use super::loaded::Loaded;
 use super::machine::Machine;
+use super::nodes::Nodes;
 use super::path::Reason;
-use super::plan::plan;
+use super::plan::{plan, plan_proxies};
 use super::{Ebpf, KernelReport, ListenerPath, Network};
 
 /// How often to look at the machine again: interfaces, addresses and routes change without the manifests.
@@ -44,6 +41,8 @@ struct Follower {
     loaded: Option<Loaded>,
     began: Instant,
     wanted: Wanted,
+    /// Until when after the beginning the connections of others are let alone.
+    beside_others_until: Duration,
     /// Where programs and maps are kept when the process ends; absent: nowhere.
     pins: Option<PathBuf>,
     decision: Decision,
@@ -57,15 +56,6 @@ enum Wanted {
     Sockets(Vec<Arc<GatewaySnapshot>>, Vec<Binding>),
     /// What comes to the addresses of all Gateways of a cluster.
     Exposures(Arc<Configuration>, Box<Router>),
-}
-
-struct Loaded {
-    kernel: Kernel,
-    balancer: Balancer,
-    /// By the interfaces' indices.
-    attached: BTreeMap<u32, String>,
-    last_sweep: Instant,
-    swept: Sweep,
 }
 
 impl fmt::Debug for Follower {
@@ -85,11 +75,12 @@ impl KernelPath {
         let routed_back = RoutedBack::Networks(routed_back);
         Self(Arc::new(Mutex::new(Follower {
             mode,
-            terms: Terms { limits: Limits::default(), past_packet_filters, routed_back },
+            terms: Terms { limits: Limits::default(), past_packet_filters, routed_back, beside_others: true },
             drain,
             loaded: None,
             began: Instant::now(),
             wanted: Wanted::Sockets(Vec::new(), Vec::new()),
+            beside_others_until: Duration::MAX,
             pins: None,
             decision: Decision::default(),
             refusal: None,
@@ -101,6 +92,8 @@ impl KernelPath {
         let it = Self::new(Ebpf::On, Vec::new(), drain);
         let mut follower = it.lock();
         follower.terms.routed_back = RoutedBack::Pods { node };
+        // Where nothing has been served yet, connections to the same addresses may be under way by others.
+        follower.beside_others_until = if pin::is_kept(&pins) { Duration::ZERO } else { drain };
         follower.pins = Some(pins);
         drop(follower);
         it
@@ -142,13 +135,18 @@ impl KernelPath {
         it.decide();
     }
 
-    /// Does what time brings: endpoints that have drained, flows that are over, interfaces and routes that have changed.
+    /// Does what time brings: endpoints that have drained, flows that are over, interfaces and routes that have changed. Ends
+    /// when the way of a listener is another.
     pub(crate) async fn attend(&self) {
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
             let mut it = self.lock();
+            let before = it.decision.paths.clone();
             it.expire();
             it.decide();
+            if it.decision.paths != before {
+                return;
+            }
         }
     }
 
@@ -194,8 +192,9 @@ impl Follower {
         if self.mode == Ebpf::Off {
             return;
         }
-        let machine =
-            if self.asks_for_machine() { Machine::read(self.endpoints()) } else { Machine::default() };
+        self.terms.beside_others = self.began.elapsed() < self.beside_others_until;
+        let nodes = self.nodes();
+        let machine = self.machine(&nodes);
         let mut decision = Decision::default();
         match &self.wanted {
             Wanted::Sockets(gateways, refused) => {
@@ -206,7 +205,8 @@ impl Follower {
                 }
             }
             Wanted::Exposures(configuration, router) => {
-                decision.add_exposed(configuration, router, &machine, &self.terms);
+                let node = Node { machine: &machine, terms: &self.terms, nodes: &nodes };
+                decision.add_exposed(configuration, router, node);
             }
         }
         if let Some(reason) = &self.refusal {
@@ -220,6 +220,29 @@ impl Follower {
             decision.refused(&self.refuse(&error));
         }
         self.decision = decision;
+    }
+
+    /// The other nodes, where this is one.
+    fn nodes(&self) -> Nodes {
+        match (&self.wanted, &self.terms.routed_back) {
+            (Wanted::Exposures(configuration, _), RoutedBack::Pods { node }) => {
+                Nodes::of(configuration, *node)
+            }
+            _ => Nodes::default(),
+        }
+    }
+
+    /// What must be known of this machine.
+    fn machine(&self, nodes: &Nodes) -> Machine {
+        if !self.asks_for_machine() {
+            return Machine::default();
+        }
+        let others: Vec<_> = nodes.addresses().collect();
+        let mut machine = Machine::read(self.endpoints().into_iter().chain(others.iter().copied()));
+        if let RoutedBack::Pods { .. } = self.terms.routed_back {
+            machine.read_links(&others);
+        }
+        machine
     }
 
     /// Whether any listener could be the kernel's.
@@ -240,7 +263,10 @@ impl Follower {
         let of = |configuration: &Configuration, router: &Router| -> Vec<IpAddr> {
             let planned =
                 configuration.listeners.values().filter_map(|it| plan(configuration, router, it).ok());
-            planned.flatten().flat_map(|it| it.endpoints).map(|it| it.ip()).collect()
+            let proxies = configuration.exposures.values().filter_map(|it| it.proxies.as_ref());
+            let proxies = proxies.filter_map(|it| plan_proxies(configuration, it).ok());
+            let all = planned.chain(proxies).flatten().flat_map(|it| it.endpoints);
+            all.map(|it| it.address.ip()).collect()
         };
         let mut all = match &self.wanted {
             Wanted::Sockets(gateways, _) => {
@@ -260,12 +286,18 @@ impl Follower {
         if self.loaded.is_none() && !serves && self.pins.is_none() {
             return Ok(());
         }
+        let own = match self.terms.routed_back {
+            RoutedBack::Pods { node } => Some(node),
+            RoutedBack::Networks(_) => None,
+        };
+        let node = machine.node(own);
         let mut loaded = match self.loaded.take() {
             Some(loaded) => loaded,
-            None => Loaded::new(&self.terms.limits, machine.node(), self.pins.as_deref(), self.drain)?,
+            None => Loaded::new(&self.terms.limits, node, self.pins.as_deref(), self.drain)?,
         };
         if serves {
-            loaded.kernel.tell(&self.terms.limits, machine.node())?;
+            loaded.kernel.tell(&self.terms.limits, node)?;
+            loaded.kernel.tell_neighbours(&decision.nodes)?;
             loaded.attach(decision, machine)?;
         }
         // Behind the interfaces: what is served must be seen on its way back.
@@ -337,54 +369,5 @@ impl Follower {
             Err(error) => tracing::warn!("flows that are over cannot be swept: {error}"),
         }
         loaded.swept
-    }
-}
-
-impl Loaded {
-    fn new(limits: &Limits, node: Node, pins: Option<&Path>, drain: Duration) -> Result<Self, KernelError> {
-        let (kernel, balancer) = match pins {
-            None => (Kernel::load(limits, node)?, Balancer::new(drain)),
-            Some(pins) => {
-                let mut kernel = Kernel::load_pinned(limits, node, pins)?;
-                let (services, endpoints) = kernel.standing()?;
-                let balancer = Balancer::resume(drain, &services, &endpoints);
-                (kernel, balancer)
-            }
-        };
-        let (attached, swept) = (BTreeMap::new(), Sweep::default());
-        Ok(Self { kernel, balancer, attached, last_sweep: Instant::now(), swept })
-    }
-
-    fn attach(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
-        // An interface that is gone has taken its links along.
-        self.attached.retain(|index, _| machine.interfaces.contains_key(index));
-        for index in &decision.interfaces {
-            let Some(interface) = machine.interfaces.get(index) else {
-                continue;
-            };
-            if !self.attached.contains_key(index) {
-                let attached = self.kernel.attach(&interface.name);
-                // One that has gone since the machine was looked at is no fault: it is looked at again soon.
-                if attached.is_err() && if_nametoindex(interface.name.as_str()).ok() != Some(*index) {
-                    continue;
-                }
-                attached?;
-                tracing::info!("eBPF programs are attached to the interface {}", interface.name);
-                self.attached.insert(*index, interface.name.clone());
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, decision: &Decision) -> Result<Counted, KernelError> {
-        let mut listeners: BTreeMap<_, ServiceCounters> = BTreeMap::new();
-        for (address, labels) in &decision.labels {
-            if let Some(id) = self.balancer.id(address) {
-                let sum = listeners.entry(labels.clone()).or_default();
-                *sum = sum.plus(&self.kernel.counters(id)?);
-            }
-        }
-        let drops = self.kernel.drops()?;
-        Ok(Counted { listeners: listeners.into_iter().collect(), drops, sweep: self.swept })
     }
 }

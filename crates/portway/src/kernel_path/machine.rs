@@ -1,6 +1,6 @@
 //! What is known of this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 
@@ -8,7 +8,9 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::SockaddrIn6;
 use portway_ebpf::Node;
-use portway_ebpf::netlink::{Route, Routes, has_packet_filters};
+use portway_ebpf::netlink::{
+    LinkAddress, Route, Routes, ask_for_neighbour, has_packet_filters, interfaces_with_routes, neighbours,
+};
 
 /// Interfaces that the programs can be attached to, and what the kernel would do for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub(super) struct Machine {
     pub(super) packet_filters: PacketFilters,
     /// The ways to the endpoints, where there are any.
     pub(super) routes: BTreeMap<IpAddr, Route>,
+    /// Of a node: the interfaces that routes lead to, those of pods among them.
+    pub(super) led_to: BTreeSet<u32>,
+    /// Of a node: the Ethernet addresses of other nodes, as far as they are neighbours.
+    pub(super) links: BTreeMap<IpAddr, LinkAddress>,
 }
 
 /// Whether packets may have to meet rules of nftables or iptables.
@@ -65,6 +71,20 @@ impl Machine {
         machine
     }
 
+    /// Looks at what a node must know beyond that: `nodes` are the addresses of others, the ways to which have been read.
+    pub(super) fn read_links(&mut self, nodes: &[IpAddr]) {
+        self.led_to = interfaces_with_routes().unwrap_or_default();
+        let mut known = neighbours().unwrap_or_default();
+        known.retain(|address, _| nodes.contains(address));
+        for address in nodes.iter().filter(|it| !known.contains_key(it)) {
+            if let Some(route) = self.routes.get(address).filter(|it| it.is_neighbour && !it.is_local) {
+                // Its answer is seen at the next look; nothing waits for it.
+                let _ = ask_for_neighbour(route.interface, *address);
+            }
+        }
+        self.links = known;
+    }
+
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.interfaces.values().flat_map(|it| &it.addresses).copied()
     }
@@ -84,13 +104,14 @@ impl Machine {
         if family_of.is_ipv4() { self.forwards_ipv4 } else { self.forwards_ipv6 }
     }
 
-    /// As the programs are told.
-    pub(super) fn node(&self) -> Node {
-        let ipv4 = self.addresses().find_map(|it| match it {
+    /// As the programs are told. An address that is known to be the node's comes before others.
+    pub(super) fn node(&self, known: Option<IpAddr>) -> Node {
+        let addresses = || known.into_iter().chain(self.addresses());
+        let ipv4 = addresses().find_map(|it| match it {
             IpAddr::V4(ipv4) => Some(ipv4),
             IpAddr::V6(_) => None,
         });
-        let ipv6 = self.addresses().find_map(|it| match it {
+        let ipv6 = addresses().find_map(|it| match it {
             IpAddr::V6(ipv6) => Some(ipv6),
             IpAddr::V4(_) => None,
         });

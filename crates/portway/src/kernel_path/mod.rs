@@ -6,8 +6,10 @@
 
 mod decide;
 mod follow;
+mod loaded;
 mod machine;
 mod network;
+mod nodes;
 mod path;
 mod plan;
 

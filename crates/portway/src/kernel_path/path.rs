@@ -2,19 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use portway_config::ListenerKey;
 use serde::{Deserialize, Serialize};
 
 /// The way of a listener's traffic at one of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ListenerPath {
     /// The listener, in words.
     pub(crate) listener: String,
+    /// The same, for the one who has told of it.
+    #[serde(skip)]
+    pub(crate) key: Option<ListenerKey>,
     /// `TCP` or `UDP`.
     pub(crate) transport: String,
     /// Where clients find it.
     pub(crate) address: SocketAddr,
     pub(crate) path: Path,
+    /// What endpoints see of the client, or the proxies to whom the kernel brings its packets; absent where the kernel does
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_address: Option<ClientAddress>,
     /// A code.
     pub(crate) reason: String,
     /// The reason in words, without a full stop.
@@ -45,14 +55,60 @@ pub(crate) struct KernelReport {
 pub(crate) enum Path {
     /// eBPF programs, without the proxy.
     Kernel,
+    /// eBPF programs, to the Gateway's proxies.
+    #[serde(rename = "kernel-to-proxy")]
+    KernelToProxy,
     Proxy,
+}
+
+/// What the other side of the kernel's path sees of a client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientAddress {
+    Kept,
+    Hidden,
 }
 
 impl Path {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
+            Self::KernelToProxy => "kernel-to-proxy",
             Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// Why some endpoints do not see the client's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    /// Nothing says that their replies come back by this machine of themselves.
+    NotRoutedBack,
+    /// It is not known which node one is on.
+    NodeUnknown,
+    /// The node of one has no agent, by its name.
+    NoAgent(Arc<str>),
+    /// No address of the node, by its name, is a neighbour on an Ethernet link of this one.
+    NotOnLink(Arc<str>),
+}
+
+impl Hidden {
+    fn message(&self) -> String {
+        match self {
+            Self::NotRoutedBack => {
+                "endpoints see this machine's address, since their replies must come back here".to_owned()
+            }
+            Self::NodeUnknown => {
+                "endpoints see this node's address: which node one is on is not known".to_owned()
+            }
+            Self::NoAgent(node) => {
+                format!("endpoints see this node's address: {node}, the node of one, has no agent")
+            }
+            Self::NotOnLink(node) => {
+                format!(
+                    "endpoints see this node's address: {node}, the node of one, is not on a link of this node"
+                )
+            }
         }
     }
 }
@@ -61,7 +117,7 @@ impl Path {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     ClientAddressKept,
-    ClientAddressHidden,
+    ClientAddressHidden(Hidden),
     ReadsContent,
     NoRoute,
     BackendTls,
@@ -82,15 +138,24 @@ pub(crate) enum Reason {
 impl Reason {
     pub(super) fn path(&self) -> Path {
         match self {
-            Self::ClientAddressKept | Self::ClientAddressHidden => Path::Kernel,
+            Self::ClientAddressKept | Self::ClientAddressHidden(_) => Path::Kernel,
             _ => Path::Proxy,
+        }
+    }
+
+    /// What endpoints see of the client, where the kernel serves them.
+    pub(super) fn client_address(&self) -> Option<ClientAddress> {
+        match self {
+            Self::ClientAddressKept => Some(ClientAddress::Kept),
+            Self::ClientAddressHidden(_) => Some(ClientAddress::Hidden),
+            _ => None,
         }
     }
 
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::ClientAddressKept => "client_address_kept",
-            Self::ClientAddressHidden => "client_address_hidden",
+            Self::ClientAddressHidden(_) => "client_address_hidden",
             Self::ReadsContent => "reads_content",
             Self::NoRoute => "no_route",
             Self::BackendTls => "backend_tls",
@@ -113,9 +178,7 @@ impl Reason {
     pub(crate) fn message(&self) -> String {
         let text = match self {
             Self::ClientAddressKept => "endpoints see the client's address",
-            Self::ClientAddressHidden => {
-                "endpoints see this machine's address, since their replies must come back here"
-            }
+            Self::ClientAddressHidden(hidden) => return hidden.message(),
             Self::ReadsContent => "HTTP and TLS are read to find the route",
             Self::NoRoute => "no route is attached",
             Self::BackendTls => "a backend is spoken to by TLS",
@@ -157,7 +220,7 @@ mod tests {
         let none = String::new;
         let all = [
             Reason::ClientAddressKept,
-            Reason::ClientAddressHidden,
+            Reason::ClientAddressHidden(Hidden::NotRoutedBack),
             Reason::ReadsContent,
             Reason::NoRoute,
             Reason::BackendTls,

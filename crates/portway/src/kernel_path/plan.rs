@@ -2,10 +2,11 @@
 //! machine.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use portway_config::backend::{BackendTls, EndpointAddress, EndpointState};
+use portway_config::backend::{BackendTls, Endpoint, EndpointAddress, EndpointState};
 use portway_config::route::BackendTarget;
-use portway_config::{BackendKey, Configuration, Listener, ListenerProtocol};
+use portway_config::{BackendKey, Configuration, EndpointsKey, Listener, ListenerProtocol};
 use portway_route::Router;
 
 use super::path::Reason;
@@ -15,7 +16,15 @@ use super::path::Reason;
 pub(crate) struct PlannedBackend {
     pub(super) weight: u32,
     /// Without any, its share is refused.
-    pub(super) endpoints: Vec<SocketAddr>,
+    pub(super) endpoints: Vec<PlannedEndpoint>,
+}
+
+/// An endpoint that takes new connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedEndpoint {
+    pub(super) address: SocketAddr,
+    /// Name of the node that it is on, where that is known.
+    pub(super) node: Option<Arc<str>>,
 }
 
 /// What is behind a listener.
@@ -44,21 +53,37 @@ pub(crate) fn plan(
     planned.collect()
 }
 
-/// The endpoints of a backend that take new connections, as the proxy would choose them.
-fn endpoints(configuration: &Configuration, key: &BackendKey) -> Result<Vec<SocketAddr>, Reason> {
+/// The proxies of a Gateway, as what is behind one of its listeners.
+///
+/// # Errors
+///
+/// Packets cannot be brought to them.
+pub(super) fn plan_proxies(
+    configuration: &Configuration,
+    proxies: &EndpointsKey,
+) -> Result<Vec<PlannedBackend>, Reason> {
+    Ok(vec![PlannedBackend { weight: 1, endpoints: taking_new(configuration, proxies)? }])
+}
+
+/// The endpoints of a backend that take new connections.
+fn endpoints(configuration: &Configuration, key: &BackendKey) -> Result<Vec<PlannedEndpoint>, Reason> {
     if configuration.backends.get(key).is_some_and(|it| it.tls != BackendTls::Plain) {
         return Err(Reason::BackendTls);
     }
-    let all =
-        configuration.endpoints.get(&key.endpoints).map(|it| it.endpoints.as_slice()).unwrap_or_default();
+    taking_new(configuration, &key.endpoints)
+}
+
+/// The endpoints that take new connections, as the proxy would choose them.
+fn taking_new(configuration: &Configuration, key: &EndpointsKey) -> Result<Vec<PlannedEndpoint>, Reason> {
+    let all = configuration.endpoints.get(key).map(|it| it.endpoints.as_slice()).unwrap_or_default();
     let in_state = |state| all.iter().filter(move |it| it.state == state);
     // Terminating endpoints are used only when no endpoint is ready (KEP-1669).
     let ready = in_state(EndpointState::Ready).next().is_some();
     let state = if ready { EndpointState::Ready } else { EndpointState::Terminating };
-    let endpoint = |address: &EndpointAddress| match address {
+    let endpoint = |it: &Endpoint| match &it.address {
         EndpointAddress::Dns { .. } => Err(Reason::EndpointByName),
         EndpointAddress::Socket(address) if address.ip().is_loopback() => Err(Reason::EndpointOnLoopback),
-        EndpointAddress::Socket(address) => Ok(*address),
+        EndpointAddress::Socket(address) => Ok(PlannedEndpoint { address: *address, node: it.node.clone() }),
     };
-    in_state(state).map(|it| endpoint(&it.address)).collect()
+    in_state(state).map(endpoint).collect()
 }

@@ -67,6 +67,7 @@ fn push_path(text: &mut String, path: &ListenerPath) {
     let ListenerPath { listener, transport, address, message, .. } = path;
     let by = match path.path {
         Path::Kernel => "by the kernel",
+        Path::KernelToProxy => "by the proxies",
         Path::Proxy => "by the proxy",
     };
     push(text, format_args!("  {listener} at {transport} {address}: {by}: {message}\n"));

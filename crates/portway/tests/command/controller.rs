@@ -137,7 +137,8 @@ pub(crate) fn endpoints_key() -> EndpointsKey {
 }
 
 pub(crate) fn endpoints(backend: SocketAddr) -> Endpoints {
-    let endpoint = Endpoint { address: EndpointAddress::Socket(backend), state: EndpointState::Ready };
+    let endpoint =
+        Endpoint { address: EndpointAddress::Socket(backend), state: EndpointState::Ready, node: None };
     Endpoints { key: endpoints_key(), endpoints: vec![endpoint] }
 }
 

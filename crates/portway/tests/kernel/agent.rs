@@ -67,11 +67,15 @@ pub(crate) fn configuration(address: &str, endpoints: &[SocketAddr]) -> Configur
             Listener { key: listener.clone(), port, hostname: hostname.clone(), protocol, filters: vec![] };
         configuration.listeners.insert(listener.clone(), Arc::new(value));
         let addresses = vec![address.parse().unwrap()];
-        let value = Exposure { listener: listener.clone(), gateway: gateway.clone(), addresses };
+        let value =
+            Exposure { listener: listener.clone(), gateway: gateway.clone(), addresses, proxies: None };
         configuration.exposures.insert(listener.clone(), Arc::new(value));
         let key = EndpointsKey { service: NamespacedName::new("web", "echo"), port, transport };
-        let endpoint =
-            |it: &SocketAddr| Endpoint { address: EndpointAddress::Socket(*it), state: EndpointState::Ready };
+        let endpoint = |it: &SocketAddr| Endpoint {
+            address: EndpointAddress::Socket(*it),
+            state: EndpointState::Ready,
+            node: None,
+        };
         let value = Endpoints { key: key.clone(), endpoints: endpoints.iter().map(endpoint).collect() };
         configuration.endpoints.insert(key.clone(), Arc::new(value));
         let backend = BackendKey { endpoints: key, protocol: spoken };

@@ -8,6 +8,7 @@ mod announcing;
 #[path = "../../../portway-ebpf/tests/namespaces/bpffs.rs"]
 mod bpffs;
 mod controller;
+mod exposed;
 #[path = "../../../portway-ebpf/tests/namespaces/host.rs"]
 mod host;
 mod network;
@@ -18,5 +19,6 @@ mod peers;
 mod running;
 mod serving;
 mod switching;
+mod two_nodes;
 #[path = "../../../portway-ebpf/tests/namespaces/wiring.rs"]
 mod wiring;

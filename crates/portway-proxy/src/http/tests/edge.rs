@@ -140,6 +140,7 @@ impl Plan {
         let endpoint = |address: &std::net::SocketAddr| Endpoint {
             address: EndpointAddress::Socket(*address),
             state: EndpointState::Ready,
+            node: None,
         };
         let endpoints =
             Endpoints { key: key.endpoints.clone(), endpoints: addresses.iter().map(endpoint).collect() };

@@ -135,7 +135,7 @@ fn named(host: &str, port: u16) -> Arc<Backend> {
     let mut configuration = configuration(BackendProtocol::Http1, BackendTls::Plain, &[]);
     let key = key(BackendProtocol::Http1).endpoints;
     let address = EndpointAddress::Dns { host: host.into(), port };
-    let endpoints = vec![Endpoint { address, state: EndpointState::Ready }];
+    let endpoints = vec![Endpoint { address, state: EndpointState::Ready, node: None }];
     configuration.endpoints.insert(key.clone(), Arc::new(Endpoints { key, endpoints }));
     compile(&configuration, None).1
 }

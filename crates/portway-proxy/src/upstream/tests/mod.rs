@@ -48,7 +48,11 @@ fn configuration(protocol: BackendProtocol, tls: BackendTls, endpoints: &[Socket
     let key = key(protocol);
     let endpoints = endpoints
         .iter()
-        .map(|address| Endpoint { address: EndpointAddress::Socket(*address), state: EndpointState::Ready })
+        .map(|address| Endpoint {
+            address: EndpointAddress::Socket(*address),
+            state: EndpointState::Ready,
+            node: None,
+        })
         .collect();
     let mut configuration = Configuration::empty(NamespacedName::new("infra", "edge"));
     let endpoints = Arc::new(Endpoints { key: key.endpoints.clone(), endpoints });

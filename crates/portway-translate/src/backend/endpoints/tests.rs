@@ -181,3 +181,18 @@ fn a_message_says_why_there_are_none() {
     let object = endpoints_object(json!([]));
     assert_eq!(why(vec![http_service(), object]), "its Endpoints object lists no address for this port");
 }
+
+#[test]
+fn nodes_are_told_to_those_who_ask() {
+    let listed = json!([{"addresses": ["10.0.0.1"], "nodeName": "a"}, {"addresses": ["10.0.0.2"]}]);
+    let mut snapshot = Snapshot::default();
+    for object in [http_service(), slice("a", http_ports(), listed)] {
+        snapshot.insert(object);
+    }
+    let service = NamespacedName::new("shop", "web");
+    let key = EndpointsKey { service, port: 80, transport: Transport::Tcp };
+    let index = EndpointsIndex::new(&snapshot);
+    let nodes = |it: Endpoints| it.endpoints.into_iter().map(|it| it.node).collect::<Vec<_>>();
+    assert_eq!(nodes(index.of(&snapshot).endpoints_on_nodes(&key)), [Some("a".into()), None]);
+    assert_eq!(nodes(index.of(&snapshot).endpoints(&key)), [None, None]);
+}

@@ -16,11 +16,11 @@ use super::*;
 
 const LISTENER: &str = "192.0.2.1:53";
 /// Indices of interfaces.
-const ETH0: u32 = 2;
-const POD0: u32 = 3;
+pub(super) const ETH0: u32 = 2;
+pub(super) const POD0: u32 = 3;
 const WIREGUARD: u32 = 4;
 
-fn machine() -> Machine {
+pub(super) fn machine() -> Machine {
     let interface = |name: &str, addresses: &[&str]| Interface {
         name: name.to_owned(),
         addresses: addresses.iter().map(|it| it.parse().unwrap()).collect(),
@@ -50,14 +50,16 @@ fn machine() -> Machine {
         last_local_port: 60_999,
         packet_filters: PacketFilters::Absent,
         routes: routes.map(|(address, route)| (address.parse().unwrap(), route)).into(),
+        ..Machine::default()
     }
 }
 
-fn terms() -> Terms {
+pub(super) fn terms() -> Terms {
     Terms {
         limits: Limits::default(),
         past_packet_filters: false,
         routed_back: RoutedBack::Networks(Vec::new()),
+        beside_others: true,
     }
 }
 
@@ -68,7 +70,7 @@ fn key(protocol: BackendProtocol) -> BackendKey {
 }
 
 /// A Gateway whose one listener leads to these endpoints, each as a backend of its own; without any, to nobody.
-fn gateway(protocol: ListenerProtocol, endpoints: &[&str], address: &str) -> GatewaySnapshot {
+pub(super) fn gateway(protocol: ListenerProtocol, endpoints: &[&str], address: &str) -> GatewaySnapshot {
     let name = NamespacedName::new("a", "g");
     let mut configuration = Configuration::empty(name.clone());
     let listener = ListenerKey { parent: ListenerParent::Gateway(name), name: "dns".into() };
@@ -101,6 +103,7 @@ fn gateway(protocol: ListenerProtocol, endpoints: &[&str], address: &str) -> Gat
             .parse()
             .map_or_else(|_| EndpointAddress::Dns { host: (*it).into(), port: 53 }, EndpointAddress::Socket),
         state: EndpointState::Ready,
+        node: None,
     };
     let key = key(protocol);
     let value =
@@ -122,7 +125,7 @@ fn decide(gateway: &GatewaySnapshot, machine: &Machine, terms: &Terms) -> Decisi
 }
 
 /// Address and reason of each path.
-fn reasons(decision: &Decision) -> Vec<(String, &str)> {
+pub(super) fn reasons(decision: &Decision) -> Vec<(String, &str)> {
     decision.paths.iter().map(|it| (it.address.to_string(), it.reason.as_str())).collect()
 }
 
@@ -229,35 +232,4 @@ fn what_the_kernel_refuses_is_the_proxys() {
     let path = &decision.paths[0];
     let told = (path.path, path.reason.as_str(), path.message.as_str());
     assert_eq!(told, (Path::Proxy, "kernel_refuses", "it is too old"));
-}
-
-/// As a node agent sees it: the address is the Gateway's, and which pods are its own the routes tell.
-#[test]
-fn pods_of_the_node_see_the_client() {
-    let gateway = gateway(ListenerProtocol::Udp, &["10.0.0.1:53"], LISTENER);
-    let mut configuration = (*gateway.configuration).clone();
-    let listener = configuration.listeners.keys().next().unwrap().clone();
-    let addresses = vec!["203.0.113.1".parse().unwrap(), "2001:db8::99".parse().unwrap()];
-    let name = NamespacedName::new("a", "g");
-    let exposure = portway_config::Exposure { listener: listener.clone(), gateway: name, addresses };
-    configuration.exposures.insert(listener, Arc::new(exposure));
-    let terms = Terms { routed_back: RoutedBack::Pods { node: "192.0.2.1".parse().unwrap() }, ..terms() };
-    let on = |machine: &Machine| {
-        let mut decision = Decision::default();
-        decision.add_exposed(&configuration, &gateway.router, machine, &terms);
-        decision
-    };
-    let local = on(&machine());
-    assert_eq!(
-        reasons(&local),
-        [
-            ("203.0.113.1:53".to_owned(), "client_address_kept"),
-            ("[2001:db8::99]:53".to_owned(), "other_family")
-        ]
-    );
-    let mut machine = machine();
-    machine.routes.get_mut(&"10.0.0.1".parse::<IpAddr>().unwrap()).unwrap().is_neighbour = false;
-    assert_eq!(reasons(&on(&machine))[0].1, "client_address_hidden", "behind a router: on another node");
-    machine.routes.get_mut(&"10.0.0.1".parse::<IpAddr>().unwrap()).unwrap().interface = ETH0;
-    assert_eq!(reasons(&on(&machine))[0].1, "client_address_hidden", "on another node of one network");
 }

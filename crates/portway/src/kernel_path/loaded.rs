@@ -1,0 +1,77 @@
+//! The programs in the kernel, with what stands in their maps.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::net::if_::if_nametoindex;
+use portway_ebpf::balancer::Balancer;
+use portway_ebpf::layout::ServiceCounters;
+use portway_ebpf::metrics::Counted;
+use portway_ebpf::{Kernel, KernelError, Limits, Node, Sweep};
+
+use super::decide::Decision;
+use super::machine::Machine;
+
+pub(super) struct Loaded {
+    pub(super) kernel: Kernel,
+    pub(super) balancer: Balancer,
+    /// By the interfaces' indices.
+    pub(super) attached: BTreeMap<u32, String>,
+    pub(super) last_sweep: Instant,
+    pub(super) swept: Sweep,
+}
+
+impl Loaded {
+    pub(super) fn new(
+        limits: &Limits,
+        node: Node,
+        pins: Option<&Path>,
+        drain: Duration,
+    ) -> Result<Self, KernelError> {
+        let (kernel, balancer) = match pins {
+            None => (Kernel::load(limits, node)?, Balancer::new(drain)),
+            Some(pins) => {
+                let mut kernel = Kernel::load_pinned(limits, node, pins)?;
+                let (services, endpoints) = kernel.standing()?;
+                let balancer = Balancer::resume(drain, &services, &endpoints);
+                (kernel, balancer)
+            }
+        };
+        let (attached, swept) = (BTreeMap::new(), Sweep::default());
+        Ok(Self { kernel, balancer, attached, last_sweep: Instant::now(), swept })
+    }
+
+    pub(super) fn attach(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
+        // An interface that is gone has taken its links along.
+        self.attached.retain(|index, _| machine.interfaces.contains_key(index));
+        for index in &decision.interfaces {
+            let Some(interface) = machine.interfaces.get(index) else {
+                continue;
+            };
+            if !self.attached.contains_key(index) {
+                let attached = self.kernel.attach(&interface.name);
+                // One that has gone since the machine was looked at is no fault: it is looked at again soon.
+                if attached.is_err() && if_nametoindex(interface.name.as_str()).ok() != Some(*index) {
+                    continue;
+                }
+                attached?;
+                tracing::info!("eBPF programs are attached to the interface {}", interface.name);
+                self.attached.insert(*index, interface.name.clone());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&mut self, decision: &Decision) -> Result<Counted, KernelError> {
+        let mut listeners: BTreeMap<_, ServiceCounters> = BTreeMap::new();
+        for (address, labels) in &decision.labels {
+            if let Some(id) = self.balancer.id(address) {
+                let sum = listeners.entry(labels.clone()).or_default();
+                *sum = sum.plus(&self.kernel.counters(id)?);
+            }
+        }
+        let drops = self.kernel.drops()?;
+        Ok(Counted { listeners: listeners.into_iter().collect(), drops, sweep: self.swept })
+    }
+}
