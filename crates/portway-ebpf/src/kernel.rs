@@ -129,7 +129,7 @@ impl Kernel {
         for name in [INGRESS, EGRESS, SEND] {
             let program =
                 kernel.program(name).map_err(|error| KernelError::Program { program: name, error })?;
-            program.load().map_err(|error| KernelError::Program { program: name, error: Box::new(error) })?;
+            load(program).map_err(|error| KernelError::Program { program: name, error: Box::new(error) })?;
         }
         let Self { programs, pins, .. } = &mut kernel;
         if let (Some(pins), Some(program)) = (pins, programs.program_mut(SEND)) {
@@ -389,6 +389,23 @@ impl Kernel {
         let map = self.programs.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() });
         map.and_then(M::try_from).map_err(told(name))
     }
+}
+
+/// Has the kernel check a program. It gives up where the process has anything else to do meanwhile, and wants to be asked again.
+pub(crate) fn load(program: &mut SchedClassifier) -> Result<(), ProgramError> {
+    const ATTEMPTS: usize = 10;
+    let again = |error: &ProgramError| match error {
+        ProgramError::LoadError { io_error, .. } => io_error.kind() == std::io::ErrorKind::WouldBlock,
+        _ => false,
+    };
+    let mut loaded = program.load();
+    for _ in 1..ATTEMPTS {
+        if !loaded.as_ref().is_err_and(again) {
+            break;
+        }
+        loaded = program.load();
+    }
+    loaded
 }
 
 /// Before all others, but for those of `ahead` that are there, at what comes in.

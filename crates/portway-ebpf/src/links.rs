@@ -1,16 +1,13 @@
 //! The network interfaces of this machine, and when they or the routes change.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, SockProtocol, bind, recv};
 
 use crate::netlink::{
-    MESSAGE_HEADER, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, attributes, error, messages, open,
-    receive, send,
+    NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, attributes, error, messages, open, receive, send,
 };
 
 /// An interface.
@@ -109,7 +106,7 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Becomes readable when links, addresses or routes have changed.
+/// Tells when links, addresses or routes have changed.
 #[derive(Debug)]
 pub struct Watch(OwnedFd);
 
@@ -120,29 +117,20 @@ impl Watch {
     ///
     /// The system has no socket for it.
     pub fn open() -> io::Result<Self> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        let socket = open(SockProtocol::NetlinkRoute)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
         Ok(Self(socket))
     }
 
-    /// Takes what has come. What it was does not matter: whoever asks looks at everything again.
-    pub fn drain(&self) {
+    /// Waits for a change, some seconds at most; whether there was one. What it was does not matter: whoever waits looks at everything
+    /// again.
+    pub fn wait(&self) -> bool {
         let mut buffer = vec![0; 32 * 1024];
-        loop {
-            match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) if length >= MESSAGE_HEADER => {}
-                // More has come than there was room for: that, too, is a change.
-                Err(Errno::ENOBUFS | Errno::EINTR) => {}
-                _ => return,
-            }
+        match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            // More has come than there was room for: that, too, is a change.
+            Ok(_) | Err(Errno::ENOBUFS) => true,
+            Err(_) => false,
         }
-    }
-}
-
-impl AsFd for Watch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 

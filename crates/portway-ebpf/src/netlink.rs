@@ -50,7 +50,7 @@ pub(crate) const NLM_F_DUMP: u16 = 0x300;
 pub(crate) const NLMSG_ERROR: u16 = 2;
 pub(crate) const NLMSG_DONE: u16 = 3;
 /// Bytes of `struct nlmsghdr`, `struct rtmsg` and an attribute's header.
-pub(crate) const MESSAGE_HEADER: usize = 16;
+const MESSAGE_HEADER: usize = 16;
 const ROUTE_HEADER: usize = 12;
 const ATTRIBUTE_HEADER: usize = 4;
 

@@ -19,7 +19,7 @@ use super::layout::{self, Counter, CounterKey, Event, Flow, FlowKey, Interface, 
 use super::ledger::{Change, Prefix, Standing};
 use super::limits::PolicyLimits;
 use crate::error::KernelError;
-use crate::kernel::{Ahead, missing, told};
+use crate::kernel::{Ahead, load, missing, told};
 use crate::layout::{Address, LayoutError};
 use crate::limits::Limits;
 use crate::object;
@@ -172,7 +172,7 @@ impl Enforcer {
         enforcer.tell(limits, revision)?;
         for name in PROGRAMS {
             let refused = |error| KernelError::Program { program: name, error: Box::new(error) };
-            enforcer.program(name).map_err(refused)?.load().map_err(refused)?;
+            load(enforcer.program(name).map_err(refused)?).map_err(refused)?;
         }
         Ok(enforcer)
     }

@@ -97,6 +97,11 @@ impl Guard {
         self.enforcer.first_programs()
     }
 
+    /// What the node is like beside its pods. It has to be known before the interfaces are looked at for the first time.
+    pub fn surround(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
+    }
+
     /// Enforces these states, one after the other.
     ///
     /// # Errors

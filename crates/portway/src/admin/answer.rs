@@ -51,6 +51,7 @@ pub(super) fn answer<B>(request: &Request<B>, state: &AdminState, local_only: bo
                 state.paths(),
                 state.kernel(),
                 state.announced(),
+                state.policy(),
             )),
         ),
         "/config" => respond(StatusCode::OK, JSON, config(state)),

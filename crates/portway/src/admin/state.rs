@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use portway_proxy::observe::Observer;
 use tokio::sync::watch;
 
-use crate::agent_mode::{AnnouncedAddress, Seen};
+use crate::agent_mode::{AnnouncedAddress, Guarding, PolicyReport, Seen};
 use crate::kernel_path::{KernelPath, KernelReport, ListenerPath};
 use crate::standalone::Published;
 
@@ -18,6 +18,7 @@ pub(crate) struct AdminState {
     observer: Arc<Observer>,
     kernel_path: Option<KernelPath>,
     announcements: Option<watch::Receiver<Seen>>,
+    policy: Option<Guarding>,
 }
 
 /// Whether requests should be sent here.
@@ -39,6 +40,7 @@ impl AdminState {
             observer,
             kernel_path: None,
             announcements: None,
+            policy: None,
         }
     }
 
@@ -50,6 +52,16 @@ impl AdminState {
     /// Tells of who announces addresses as well.
     pub(crate) fn with_announcements(self, announcements: watch::Receiver<Seen>) -> Self {
         Self { announcements: Some(announcements), ..self }
+    }
+
+    /// Tells of network policies as well.
+    pub(crate) fn with_policy(self, policy: Guarding) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+
+    /// What network policies do.
+    pub(super) fn policy(&self) -> Option<PolicyReport> {
+        self.policy.as_ref().map(Guarding::report)
     }
 
     /// Addresses of Gateways, and the nodes that announce them.
@@ -95,6 +107,8 @@ impl AdminState {
     pub(super) fn metrics(&self) -> String {
         let of_kernel = self.kernel_path.as_ref().map(KernelPath::metrics);
         let of_announcements = self.announcements.as_ref().map(|it| it.borrow().metrics());
-        self.observer.metrics() + &of_kernel.unwrap_or_default() + &of_announcements.unwrap_or_default()
+        let of_policy = self.policy.as_ref().map(Guarding::metrics);
+        let of_agent = [of_kernel, of_announcements, of_policy].into_iter().flatten();
+        self.observer.metrics() + &of_agent.collect::<String>()
     }
 }

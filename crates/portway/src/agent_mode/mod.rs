@@ -2,11 +2,16 @@
 
 mod announce;
 mod cluster;
+mod policy;
 mod run;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use portway_ebpf::{KernelError, pin};
+
 pub(crate) use self::announce::{AnnouncedAddress, Seen};
+pub(crate) use self::policy::{GuardedPod, Guarding, PolicyReport};
 use crate::cli::{AgentArgs, AgentCommand, StatusArgs};
 use crate::output;
 
@@ -18,7 +23,7 @@ pub(crate) fn run(args: AgentArgs) -> ExitCode {
         (Some(AgentCommand::Status { admin, output }), _) => {
             return crate::status::run(&StatusArgs { admin, output });
         }
-        (Some(AgentCommand::Remove { pins }), _) => portway_ebpf::pin::remove(&pins, false)
+        (Some(AgentCommand::Remove { pins }), _) => remove(&pins)
             .map(|was_there| {
                 let told = if was_there { "removed" } else { "nothing was there" };
                 output::print(&format!("{}: {told}\n", pins.display()));
@@ -39,4 +44,10 @@ pub(crate) fn run(args: AgentArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes away programs and maps, those of network policy among them.
+fn remove(pins: &Path) -> Result<bool, KernelError> {
+    let of_policy = pin::remove(&policy::pins_beside(pins), false)?;
+    Ok(pin::remove(pins, false)? || of_policy)
 }

@@ -13,8 +13,9 @@ use portway_xds::{Client, ClientOptions, Limits, Refusal, Report, ResourceKey, U
 
 use super::announce::{AnnounceOptions, Announcing};
 use super::cluster;
+use super::policy::{self, Policing, PolicyOptions};
 use crate::admin::{AdminServer, AdminState};
-use crate::cli::AgentServeArgs;
+use crate::cli::{AgentServeArgs, Switch};
 use crate::kernel_path::{KernelPath, Path};
 use crate::proxy_mode::{StartError, random};
 use crate::standalone::Published;
@@ -37,8 +38,14 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
     let kernel_path = KernelPath::for_node(args.node_address, args.pins.clone(), args.drain_timeout);
     let options = ObserveOptions { log: LogFormat::Off, ..ObserveOptions::default() };
     let observer = Arc::new(Observer::new(options, Box::new(std::io::sink())));
+    let policing = policing(&args)?;
     let announcing = announcing(&args)?;
     let mut state = AdminState::new(observer).with_kernel_path(kernel_path.clone());
+    if let Some(policing) = &policing {
+        let seen = policing.seen();
+        kernel_path.come_after(Box::new(move || seen.ahead()));
+        state = state.with_policy(policing.seen());
+    }
     if let Some(announcing) = &announcing {
         state = state.with_announcements(announcing.seen());
     }
@@ -65,6 +72,7 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
         tokio::select! {
             update = client.next() => {
                 let configuration = Arc::clone(&update.configuration);
+                policing.iter().for_each(|it| it.follow(&configuration));
                 let of_update = apply(&kernel_path, &state, update);
                 // Behind the programs: what is announced must be served.
                 announcing.iter().for_each(|it| it.follow(&configuration));
@@ -84,6 +92,9 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
     drop(cluster);
     if let Some(announcing) = announcing {
         announcing.stop();
+    }
+    if let Some(policing) = policing {
+        policing.stop();
     }
     tracing::info!("ending; the kernel goes on with what it has");
     admin.stop();
@@ -130,6 +141,21 @@ fn apply(kernel_path: &KernelPath, state: &AdminState, update: Update) -> u64 {
         refused: Vec::new(),
     }));
     serial
+}
+
+fn policing(args: &AgentServeArgs) -> Result<Option<Policing>, StartError> {
+    let (Switch::On, Some(node)) = (args.policy, &args.node_name) else {
+        policy::lift(&args.pins);
+        return Ok(None);
+    };
+    let options = PolicyOptions {
+        node: node.as_str().into(),
+        node_address: args.node_address,
+        services: args.service_network.clone(),
+        pods: args.pod_network.clone(),
+        pins: args.pins.clone(),
+    };
+    Policing::start(options).map(Some).map_err(StartError::Threads)
 }
 
 fn announcing(args: &AgentServeArgs) -> Result<Option<Announcing>, StartError> {

@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::Output;
 use super::run::parse_duration;
+use crate::kernel_path::Network;
 
 #[derive(Debug, Args)]
 #[command(after_help = AGENT_HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -37,6 +38,14 @@ pub(crate) enum AgentCommand {
         #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]
         pins: PathBuf,
     },
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 /// Where an agent keeps programs and maps.
@@ -74,6 +83,21 @@ pub(crate) struct AgentServeArgs {
     /// Announce addresses at this interface, instead of those that have an address of the same network; repeatable
     #[arg(long, value_name = "INTERFACE")]
     pub(crate) announce_interface: Vec<String>,
+
+    /// Enforce NetworkPolicies at the pods of this node; `off` ends what an agent before has enforced
+    #[arg(long, value_name = "on|off", default_value = "off")]
+    #[arg(requires_ifs = [("on", "node_name"), ("on", "service_network")])]
+    pub(crate) policy: Switch,
+
+    /// A network of the cluster's Service addresses, for network policies: what pods send there is judged by the address that it
+    /// is led to; repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) service_network: Vec<Network>,
+
+    /// A network that pods of this node have their addresses from, for network policies: what comes from outside for an address
+    /// that no pod is known to have is dropped; repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) pod_network: Vec<Network>,
 
     /// Where programs and maps are kept, in a bpffs, so that connections go on while no agent runs
     #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]

@@ -13,7 +13,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub(crate) use self::agent::{AgentArgs, AgentCommand, AgentServeArgs};
+pub(crate) use self::agent::{AgentArgs, AgentCommand, AgentServeArgs, Switch};
 pub(crate) use self::controller::ControllerArgs;
 pub(crate) use self::explain::{AskedRequest, ExplainArgs};
 pub(crate) use self::proxy::ProxyArgs;

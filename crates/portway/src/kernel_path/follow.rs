@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use portway_config::{Configuration, ListenerProtocol};
+use portway_ebpf::kernel::Ahead;
 use portway_ebpf::{KernelError, Limits, Sweep, metrics, pin};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
@@ -48,7 +49,12 @@ struct Follower {
     decision: Decision,
     /// Why the kernel does not serve what it could. It is asked again when the manifests change.
     refusal: Option<Reason>,
+    /// What comes before our programs.
+    ahead: Option<AheadOfUs>,
 }
+
+/// Tells which programs of others come before ours.
+type AheadOfUs = Box<dyn Fn() -> Vec<Ahead> + Send>;
 
 /// What is to be served.
 enum Wanted {
@@ -84,6 +90,7 @@ impl KernelPath {
             pins: None,
             decision: Decision::default(),
             refusal: None,
+            ahead: None,
         })))
     }
 
@@ -97,6 +104,11 @@ impl KernelPath {
         follower.pins = Some(pins);
         drop(follower);
         it
+    }
+
+    /// From now on, other programs come before ours at what comes in.
+    pub(crate) fn come_after(&self, ahead: AheadOfUs) {
+        self.lock().ahead = Some(ahead);
     }
 
     /// Lets the kernel serve what it can of the listeners of all Gateways.
@@ -295,6 +307,9 @@ impl Follower {
             Some(loaded) => loaded,
             None => Loaded::new(&self.terms.limits, node, self.pins.as_deref(), self.drain)?,
         };
+        if let Some(ahead) = &self.ahead {
+            loaded.kernel.come_after(ahead());
+        }
         if serves {
             loaded.kernel.tell(&self.terms.limits, node)?;
             loaded.kernel.tell_neighbours(&decision.nodes)?;

@@ -12,6 +12,12 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// Its address, and how many bits count where IPv4 is written as `::ffff:a.b.c.d`.
+    pub(crate) fn mapped(self) -> (IpAddr, u32) {
+        let before = if self.address.is_ipv4() { 96 } else { 0 };
+        (self.address, before + u32::from(self.prefix))
+    }
+
     pub(super) fn contains(self, address: IpAddr) -> bool {
         let (ours, theirs, width) = match (self.address, address) {
             (IpAddr::V4(ours), IpAddr::V4(theirs)) => {

@@ -9,7 +9,7 @@ use portway_api::reference::ParentReference;
 use portway_translate::Statuses;
 use serde::{Deserialize, Serialize};
 
-use crate::agent_mode::AnnouncedAddress;
+use crate::agent_mode::{AnnouncedAddress, PolicyReport};
 use crate::issue::Issue;
 use crate::kernel_path::{KernelReport, ListenerPath};
 use crate::live::RefusedFile;
@@ -36,6 +36,9 @@ pub(crate) struct StatusDocument {
     /// Addresses of Gateways, and the nodes that announce them; node agents tell of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) announced: Vec<AnnouncedAddress>,
+    /// What network policies do on the node; node agents tell of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<PolicyReport>,
     pub(crate) refused_files: Vec<RefusedFile>,
     /// Those of refused files are not among them.
     pub(crate) problems: Vec<Issue>,
@@ -86,6 +89,7 @@ impl StatusDocument {
         paths: Vec<ListenerPath>,
         kernel: Option<KernelReport>,
         announced: Vec<AnnouncedAddress>,
+        policy: Option<PolicyReport>,
     ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -95,6 +99,7 @@ impl StatusDocument {
             paths,
             kernel,
             announced,
+            policy,
             refused_files: published.map(|it| it.refused.clone()).unwrap_or_default(),
             problems: published.map(|it| it.issues.clone()).unwrap_or_default(),
         }

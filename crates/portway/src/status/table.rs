@@ -1,12 +1,13 @@
 //! The status as a table for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use portway_api::core::Condition;
 
 use super::document::{ObjectStatus, PartStatus, Role, StatusDocument, is_good};
-use crate::agent_mode::AnnouncedAddress;
+use crate::agent_mode::{AnnouncedAddress, GuardedPod, PolicyReport};
 use crate::issue::{self, Counts, Style};
 use crate::kernel_path::{KernelReport, ListenerPath, Path};
 use crate::live::RefusedFile;
@@ -56,6 +57,9 @@ pub(super) fn render(document: &StatusDocument, width: usize) -> String {
         push(&mut text, format_args!("\n{TITLE}Announced by{TITLE:#}\n"));
         document.announced.iter().for_each(|address| push_announced(&mut text, address));
     }
+    if let Some(policy) = &document.policy {
+        push_policy(&mut text, policy);
+    }
     if !document.problems.is_empty() {
         push(&mut text, format_args!("\n{TITLE}{}{TITLE:#}\n", Counts::of(&document.problems)));
         text.push_str(&issue::render(&document.problems, Style { indent: "  " }));
@@ -83,6 +87,45 @@ fn push_announced(text: &mut String, announced: &AnnouncedAddress) {
     push(text, format_args!("  {address}: {node}; taken {}\n", counted(*transitions as usize, "time")));
 }
 
+fn push_policy(text: &mut String, policy: &PolicyReport) {
+    let PolicyReport { pods, interfaces, problems, drops } = policy;
+    push(text, format_args!("\n{TITLE}Network policy{TITLE:#}\n"));
+    for problem in problems {
+        push(text, format_args!("  {BAD}{problem}{BAD:#}\n"));
+    }
+    pods.iter().for_each(|pod| push_guarded(text, pod));
+    push(text, format_args!("  without a known pod: {}\n", interfaces.join(", ")));
+    push_drops(text, drops);
+}
+
+fn push_guarded(text: &mut String, pod: &GuardedPod) {
+    let GuardedPod { pod, interface, isolated, rehearsed, problem } = pod;
+    let interface = interface.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
+    let selected = if isolated.is_empty() { "open".to_owned() } else { isolated.join(" and ") };
+    let rehearsed = if rehearsed.is_empty() {
+        String::new()
+    } else {
+        format!("; rehearsed: {}", rehearsed.join(" and "))
+    };
+    match problem {
+        None => push(text, format_args!("  {pod}{interface}: {selected}{rehearsed}\n")),
+        Some(why) => {
+            push(text, format_args!("  {pod}{interface}: {BAD}reached by its node alone{BAD:#}: {why}\n"));
+        }
+    }
+}
+
+fn push_drops(text: &mut String, drops: &BTreeMap<String, u64>) {
+    let drops: Vec<_> = drops
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    if !drops.is_empty() {
+        push(text, format_args!("  packets dropped: {}\n", drops.join(", ")));
+    }
+}
+
 fn push_kernel(text: &mut String, kernel: &KernelReport) {
     let KernelReport { interfaces, services, endpoints, draining, flows, new_flows, drops } = kernel;
     push(text, format_args!("\n{TITLE}Kernel{TITLE:#}\n"));
@@ -92,14 +135,7 @@ fn push_kernel(text: &mut String, kernel: &KernelReport) {
         format_args!("  addresses served: {services}; endpoints: {endpoints}, of which {draining} drain\n"),
     );
     push(text, format_args!("  entries of flows: {flows} established, {new_flows} new\n"));
-    let drops: Vec<_> = drops
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(reason, count)| format!("{reason} {count}"))
-        .collect();
-    if !drops.is_empty() {
-        push(text, format_args!("  packets dropped: {}\n", drops.join(", ")));
-    }
+    push_drops(text, drops);
 }
 
 fn push_refused(text: &mut String, file: &RefusedFile) {

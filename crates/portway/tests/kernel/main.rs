@@ -15,6 +15,7 @@ mod network;
 #[path = "../../../portway-ebpf/tests/namespaces/peers.rs"]
 #[allow(dead_code, reason = "the tests of that crate need more of it")]
 mod peers;
+mod policy;
 #[path = "../running/mod.rs"]
 mod running;
 mod serving;

@@ -1,0 +1,213 @@
+//! `portway agent --policy on`: network policies at a node's pods, as a controller tells of them.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portway_config::network_policy::{NetworkPolicy, PolicyNamespace, PolicyPod};
+use portway_config::{Configuration, NamespacedName};
+use serde_json::{Value, json};
+
+use crate::controller::{ADMIN, Controller, agents, ask};
+use crate::host::Host;
+use crate::network::Network;
+use crate::peers::{Connection, serve_tcp};
+use crate::running::curl::curl;
+use crate::running::eventually;
+use crate::running::portway::Portway;
+use crate::wiring::pod;
+
+const OPTIONS: [&str; 10] = [
+    "--node-address",
+    "198.51.100.254",
+    "--node-name",
+    "node",
+    "--policy",
+    "on",
+    "--service-network",
+    "10.96.0.0/16",
+    "--pod-network",
+    "10.0.0.0/16",
+];
+
+/// A node whose pods, `web` and `db`, a controller tells of.
+struct Cluster {
+    it: Network,
+    controller: Controller,
+    configuration: Configuration,
+}
+
+fn name(name: &str) -> NamespacedName {
+    NamespacedName::new("shop", name)
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let it = Network::new();
+        let controller = Controller::on(&it.node);
+        let mut configuration = Configuration::empty(agents());
+        let shop = PolicyNamespace { name: "shop".into(), labels: [].into() };
+        configuration.policy.namespaces.insert("shop".into(), Arc::new(shop));
+        let mut cluster = Self { it, controller, configuration };
+        cluster.add_pod("web", 0);
+        cluster.add_pod("db", 1);
+        for (number, host) in cluster.it.pods.iter().enumerate() {
+            serve_tcp(host, pod(number)[0]);
+        }
+        cluster
+    }
+
+    fn agent(&self) -> Portway {
+        self.controller.agent(&self.it.node, &OPTIONS)
+    }
+
+    fn add_pod(&mut self, app: &str, number: usize) {
+        let pod = PolicyPod {
+            name: name(app),
+            uid: format!("uid-of-{app}").into(),
+            created: 0,
+            is_leaving: false,
+            node: "node".into(),
+            labels: [("app".into(), app.into())].into(),
+            ports: Vec::new(),
+            addresses: pod(number).map(|it| it.ip()).to_vec(),
+            host_network: false,
+        };
+        self.configuration.policy.pods.insert(name(app), Arc::new(pod));
+    }
+
+    fn put(&mut self, policy: &str, spec: Value) {
+        let spec = serde_json::from_value(spec).unwrap();
+        let value = NetworkPolicy { name: name(policy), rehearse: None, spec };
+        self.configuration.policy.policies.insert(name(policy), Arc::new(value));
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.controller.publish(self.configuration.clone());
+    }
+
+    fn status(&self) -> String {
+        ask(&self.it.node, &["status"])
+    }
+
+    /// Whether the database and the client reach the web.
+    fn who_reaches_the_web(&self) -> [bool; 2] {
+        [&self.it.pods[1], &self.it.client].map(|host| reaches(host, pod(0)[0]))
+    }
+
+    fn until(&self, expected: [bool; 2]) {
+        eventually(&format!("{expected:?} reach the web"), || {
+            (self.who_reaches_the_web() == expected).then_some(())
+        });
+    }
+}
+
+fn reaches(host: &Host, address: SocketAddr) -> bool {
+    host.run(move || TcpStream::connect_timeout(&address, Duration::from_millis(600)).is_ok())
+}
+
+fn only_the_database() -> Value {
+    json!({
+        "podSelector": {"matchLabels": {"app": "web"}},
+        "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "db"}}}]}],
+    })
+}
+
+#[test]
+fn policies_are_enforced_told_of_and_counted() {
+    let mut cluster = Cluster::new();
+    let agent = cluster.agent();
+    cluster.publish();
+    cluster.until([true, true]);
+    let status = eventually("the pods' status", || {
+        let status = cluster.status();
+        status.contains("shop/web at pod0: open").then_some(status)
+    });
+    assert!(
+        status.contains("shop/db at pod1: open") && status.contains("without a known pod: clients"),
+        "{status}"
+    );
+
+    cluster.put("web", only_the_database());
+    cluster.until([true, false]);
+    let status = cluster.status();
+    assert!(status.contains("shop/web at pod0: ingress\n"), "{status}");
+    assert!(status.contains("denied_ingress "), "{status}");
+    let line = "denied by NetworkPolicy shop/web, ingress of the pod shop/web: TCP 198.51.100.7:";
+    eventually("a line in the log", || agent.stderr().contains(line).then_some(()));
+    let metrics = cluster.it.node.run(|| curl([format!("http://{ADMIN}/metrics")]).body);
+    let counted = "portway_policy_flows_total{policy=\"shop/web\",direction=\"ingress\",outcome=\"denied\"} ";
+    assert!(metrics.contains(counted), "{metrics}");
+    assert!(metrics.contains("portway_policy_pods{state=\"guarded\"} 2\n"), "{metrics}");
+}
+
+#[test]
+fn a_killed_agent_opens_nothing_and_the_next_one_goes_on() {
+    let mut cluster = Cluster::new();
+    let agent = cluster.agent();
+    cluster.put("web", only_the_database());
+    cluster.until([true, false]);
+    let mut connection = Connection::open(&cluster.it.pods[1], &pod(0)[0].to_string());
+    connection.exchange(1000);
+    agent.signal("KILL");
+    agent.wait();
+    assert_eq!(cluster.who_reaches_the_web(), [true, false]);
+    connection.exchange(1000);
+
+    let agent = cluster.agent();
+    assert_eq!(cluster.who_reaches_the_web(), [true, false]);
+    cluster.put("db", json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Egress"]}));
+    cluster.until([false, false]);
+    cluster.configuration.policy.policies.remove(&name("db"));
+    cluster.publish();
+    cluster.until([true, false]);
+    connection.exchange(1000);
+    agent.signal("TERM");
+    assert_eq!(agent.wait().0, Some(0));
+    assert_eq!(cluster.who_reaches_the_web(), [true, false]);
+    // Its word alone ends it.
+    let told = ask(&cluster.it.node, &["remove", "--pins", &cluster.controller.pins()]);
+    assert!(told.contains("removed"), "{told}");
+    assert_eq!(cluster.who_reaches_the_web(), [true, true]);
+}
+
+#[test]
+fn a_new_pod_is_served_once_it_is_told_of() {
+    let mut cluster = Cluster::new();
+    let _agent = cluster.agent();
+    cluster.put("web", only_the_database());
+    cluster.until([true, false]);
+    let next = Host::new("next");
+    cluster.it.node.join(("pod2", &["10.0.2.1/24"]), &next, ("eth0", &["10.0.2.2/24"]));
+    next.ip("route add default via 10.0.2.1");
+    serve_tcp(&next, pod(2)[0]);
+    let database = pod(1)[0];
+    assert!(!reaches(&next, database));
+    eventually("the programs at its interface", || {
+        cluster.status().contains("without a known pod: clients, pod2").then_some(())
+    });
+    assert!(!reaches(&next, database));
+    cluster.add_pod("cache", 2);
+    cluster.publish();
+    eventually("it is served", || reaches(&next, database).then_some(()));
+    assert!(!reaches(&next, pod(0)[0]), "it is not the database");
+    assert!(reaches(&cluster.it.client, pod(2)[0]));
+    cluster.it.node.ip("link del pod2");
+    eventually("it is gone", || {
+        let status = cluster.status();
+        status
+            .contains("shop/cache: reached by its node alone: no interface of this node leads")
+            .then_some(())
+    });
+}
+
+#[test]
+fn without_word_of_pods_nothing_is_cut_off() {
+    let cluster = Cluster::new();
+    let _agent = cluster.agent();
+    cluster.controller.publish(Configuration::empty(agents()));
+    let trouble = "the controller tells of no pods: what was enforced before goes on";
+    eventually("it is told", || cluster.status().contains(trouble).then_some(()));
+    assert_eq!(cluster.who_reaches_the_web(), [true, true]);
+}
