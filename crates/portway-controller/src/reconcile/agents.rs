@@ -259,8 +259,8 @@ mod tests {
                  "targetRef": {"kind": "Pod", "name": "agent-1"}},
             ],
         });
-        let mut snapshot = portway_api::Snapshot::default();
-        snapshot.insert(portway_api::Object::EndpointSlice(Arc::new(serde_json::from_value(slice).unwrap())));
+        let mut snapshot = Snapshot::default();
+        snapshot.insert(Object::EndpointSlice(Arc::new(serde_json::from_value(slice).unwrap())));
         let index = EndpointsIndex::new(&snapshot);
         let service = ObjectKey::new("system", "agent");
         let told: Vec<_> = nodes(&index, &service)
