@@ -94,6 +94,12 @@ def start(layout: Layout, component: str) -> None:
     _spawn(layout, known, json.loads((layout.state / "commands" / known).read_text()))
 
 
+def restart(layout: Layout, component: str) -> None:
+    """Ends a component as if it had crashed, and starts it as it was."""
+    stop(layout, component)
+    start(layout, component)
+
+
 def _known(layout: Layout, component: str) -> str:
     known = sorted(path.name for path in (layout.state / "commands").iterdir())
     if component not in known:

@@ -104,6 +104,16 @@ class PortwayTest(unittest.TestCase):
         cls.apply(gateways.namespace(cls.space), *cls.objects)
 
     @classmethod
+    def wake_kubernetes(cls) -> None:
+        """To be called when a class is done that stopped the API server.
+
+        Kubernetes' own parts pause for longer and longer between their attempts to watch, over a minute after the
+        second absence, and no test of another class is to wait for pods and endpoints until they ask again.
+        """
+        for component in ("kube-controller-manager", "kube-scheduler", "kube-proxy1", "kube-proxy2"):
+            processes.restart(cls.layout, component)
+
+    @classmethod
     def kubectl(cls, *arguments: str, stdin: str | None = None) -> str:
         return api.kubectl(cls.layout, *arguments, stdin=stdin)
 

@@ -21,6 +21,11 @@ class ExpiryTest(PortwayTest):
     space = "expiry"
     objects = [*backend("expiry", "page"), gateway("expiry", "web"), route("expiry", "page", HOST, [to("page")])]
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.addClassCleanup(cls.wake_kubernetes)
+
     def test_watches_whose_history_is_compacted(self) -> None:
         for name in ("page", "web-portway"):
             self.rolled_out(name)

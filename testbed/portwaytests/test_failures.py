@@ -29,6 +29,7 @@ class FailureTest(PortwayTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        cls.addClassCleanup(cls.wake_kubernetes)
         cls.at = cls.address()
         cls.serves(cls.at, HOST)
         cls.rolled_out(PROXY)
