@@ -5,7 +5,32 @@
 
 use std::time::Duration;
 
-/// Limits and defaults. `Limits::default()` is what is documented; tests may shorten times.
+/// Longest request id that is taken over from a trusted proxy, in bytes.
+pub const REQUEST_ID_BYTES: usize = 128;
+
+/// Endpoints that a session comes back to at most; the oldest is forgotten. A cookie may be shared by rules.
+pub const SESSION_PINS: usize = 8;
+
+/// How far the clocks of two proxies may be apart, for what a session says of its age.
+pub const SESSION_CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// Size at which a worker's buffer of the access log is handed on, in bytes. Each time wakes the writing thread, which
+/// costs more than the memory.
+pub const ACCESS_LOG_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long a line of the access log may wait in a worker's buffer.
+pub const ACCESS_LOG_FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Buffers of the access log that may wait for the writing thread; beyond it, lines are dropped and counted.
+pub const ACCESS_LOG_QUEUE: usize = 64;
+
+/// Listeners that have series of their own in the metrics. Those beyond share one, named `_other`.
+pub const METRICS_LISTENERS: usize = 16;
+
+/// Routes that have series of their own in the metrics, where these are asked for. Those beyond share one, named `_other`.
+pub const METRICS_ROUTES: usize = 10_000;
+
+/// Limits and defaults that a test may shorten. `Limits::default()` is what is documented; tests may shorten times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Header section of a request at most: sum of names, values and 32 bytes for each field.
@@ -107,6 +132,11 @@ pub struct Limits {
     pub mirror_timeout: Duration,
     /// For an authorization server to answer, and for the body that it is sent to be read.
     pub external_auth_timeout: Duration,
+    /// An authorization server's answer by gRPC at most, in bytes; a longer one is an error. gRPC's own limit is 4 MiB,
+    /// which no verdict needs.
+    pub external_auth_answer_bytes: usize,
+    /// The body of an HTTP authorization server's denial that reaches the client at most, in bytes; a longer one is left out.
+    pub external_auth_denial_bytes: usize,
     /// How long a draining worker lets requests end.
     pub drain_timeout: Duration,
     /// Bytes that are copied at once between the two sides of a TCP or TLS tunnel; also the most that is held
@@ -177,6 +207,8 @@ impl Default for Limits {
             mirror_body_bytes: 256 * 1024,
             mirror_timeout: Duration::from_secs(15),
             external_auth_timeout: Duration::from_secs(5),
+            external_auth_answer_bytes: 256 * 1024,
+            external_auth_denial_bytes: 64 * 1024,
             drain_timeout: Duration::from_secs(30),
             tunnel_buffer_bytes: 32 * 1024,
             tunnel_half_closed_timeout: Duration::from_secs(300),

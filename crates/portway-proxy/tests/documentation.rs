@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use portway_config::route::FaultReason;
-use portway_proxy::limits::Limits;
+use portway_proxy::limits::{self, Limits};
 use portway_proxy::reason::Reason;
 
 fn page(name: &str) -> String {
@@ -25,8 +25,20 @@ fn table(page: &str) -> BTreeMap<String, String> {
 fn limits_are_documented_with_their_defaults() {
     let shown = format!("{:#?}", Limits::default());
     let fields = shown.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));
-    let fields: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut fields: BTreeMap<_, _> =
+        fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     assert!(fields.len() > 20, "{shown}");
+    let fixed = [
+        ("request_id_bytes", limits::REQUEST_ID_BYTES.to_string()),
+        ("session_pins", limits::SESSION_PINS.to_string()),
+        ("session_clock_skew", format!("{:?}", limits::SESSION_CLOCK_SKEW)),
+        ("access_log_buffer_bytes", limits::ACCESS_LOG_BUFFER_BYTES.to_string()),
+        ("access_log_flush_interval", format!("{:?}", limits::ACCESS_LOG_FLUSH_INTERVAL)),
+        ("access_log_queue", limits::ACCESS_LOG_QUEUE.to_string()),
+        ("metrics_listeners", limits::METRICS_LISTENERS.to_string()),
+        ("metrics_routes", limits::METRICS_ROUTES.to_string()),
+    ];
+    fields.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
     let page = page("limits.md");
     // The sections after the first are about limits of other crates, which have tests of their own.
     let ours = page.split("\n## ").next().unwrap_or_default();

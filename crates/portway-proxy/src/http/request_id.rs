@@ -2,8 +2,7 @@
 
 use http::HeaderValue;
 
-/// Longest id that is taken over from a trusted proxy.
-const LONGEST: usize = 128;
+use crate::limits::REQUEST_ID_BYTES;
 
 const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
@@ -38,7 +37,7 @@ impl RequestId {
     /// Takes over the id that a trusted proxy gave, when it is short, visible text.
     pub(crate) fn given(value: &HeaderValue) -> Option<Self> {
         let text = value.to_str().ok()?;
-        (!text.is_empty() && text.len() <= LONGEST).then(|| Self::Given(value.clone()))
+        (!text.is_empty() && text.len() <= REQUEST_ID_BYTES).then(|| Self::Given(value.clone()))
     }
 
     pub(crate) fn as_str(&self) -> &str {

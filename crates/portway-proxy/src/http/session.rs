@@ -14,13 +14,8 @@ use portway_config::route::{SessionCarrier, SessionPersistence};
 
 use super::filter::InvalidFilter;
 use super::filter::header_change::{HeaderChange, Mode};
+use crate::limits::{SESSION_CLOCK_SKEW, SESSION_PINS};
 use crate::upstream::{Backend, Pin};
-
-/// Endpoints that a session comes back to at most; the oldest is forgotten. A cookie may be shared by rules.
-const PINS: usize = 8;
-
-/// How far the clocks of two proxies may be apart.
-const SKEW: Duration = Duration::from_secs(300);
 
 /// How a rule keeps its sessions.
 #[derive(Debug)]
@@ -77,7 +72,7 @@ impl Persistence {
         };
         let is_alive = |session: &Session| {
             let age = Duration::from_secs(now.saturating_sub(session.since));
-            session.since <= now.saturating_add(SKEW.as_secs())
+            session.since <= now.saturating_add(SESSION_CLOCK_SKEW.as_secs())
                 && self.absolute_timeout.is_none_or(|timeout| age < timeout)
         };
         found.filter(is_alive).unwrap_or(Session { since: now, pins: Vec::new() })
@@ -94,7 +89,7 @@ impl Persistence {
         if session.pins.contains(&served_by) {
             return None;
         }
-        if session.pins.len() >= PINS {
+        if session.pins.len() >= SESSION_PINS {
             session.pins.remove(0);
         }
         session.pins.push(served_by);
@@ -133,8 +128,8 @@ impl Session {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let since = u64::from_str_radix(parts.next()?, 16).ok()?;
-        let pins: Vec<_> = parts.take(PINS + 1).map(str::parse).collect::<Result<_, _>>().ok()?;
-        (pins.len() <= PINS).then_some(Self { since, pins })
+        let pins: Vec<_> = parts.take(SESSION_PINS + 1).map(str::parse).collect::<Result<_, _>>().ok()?;
+        (pins.len() <= SESSION_PINS).then_some(Self { since, pins })
     }
 }
 
@@ -243,19 +238,19 @@ mod tests {
     fn the_oldest_pin_is_forgotten() {
         let it = cookie(false, None);
         let pin = |number: usize| format!("{number:016x}").parse::<Pin>().unwrap();
-        let session = Session { since: 1, pins: (0..PINS).map(pin).collect() };
+        let session = Session { since: 1, pins: (0..SESSION_PINS).map(pin).collect() };
         let told = it.renew(session, pin(99), at(1), false).unwrap();
         let value = told.value.to_str().unwrap();
         assert!(!value.contains(&pin(0).to_string()) && value.contains(&pin(99).to_string()), "{value}");
         let text = value.strip_prefix("sid=").unwrap().split(';').next().unwrap();
-        assert_eq!(Session::parse(text).unwrap().pins.len(), PINS);
+        assert_eq!(Session::parse(text).unwrap().pins.len(), SESSION_PINS);
     }
 
     proptest! {
         #[test]
         fn nothing_that_a_client_sends_breaks_it(text in "[0-9a-f.=; x]{0,200}") {
             if let Some(session) = Session::parse(&text) {
-                prop_assert!(session.pins.len() <= PINS);
+                prop_assert!(session.pins.len() <= SESSION_PINS);
                 prop_assert_eq!(Session::parse(&session.text()).map(|it| it.since), Some(session.since));
             }
         }

@@ -7,21 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::log_line;
 use super::record::{L4Record, RequestRecord};
 use super::remembered::Remembered;
 use super::timestamp::TimestampFormat;
-
-/// Size at which a worker's buffer is handed on. Each time wakes the writing thread, which costs more than the memory.
-const BUFFER_BYTES: usize = 64 * 1024;
-
-/// How long a line may wait in a worker's buffer.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Buffers that may wait for the writing thread; beyond it, lines are dropped.
-const QUEUE: usize = 64;
+use crate::limits::{ACCESS_LOG_BUFFER_BYTES, ACCESS_LOG_FLUSH_INTERVAL, ACCESS_LOG_QUEUE};
 
 /// Form of the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +42,7 @@ pub(super) struct LogWriter {
 
 impl LogWriter {
     pub(super) fn start(output: Box<dyn Write + Send>) -> Self {
-        let (sender, receiver) = sync_channel(QUEUE);
+        let (sender, receiver) = sync_channel(ACCESS_LOG_QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let failed = Arc::clone(&dropped);
         let thread = std::thread::Builder::new()
@@ -136,7 +127,7 @@ impl LogBuffer {
         }
         let buffer = Rc::downgrade(&self.0);
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(FLUSH_INTERVAL).await;
+            tokio::time::sleep(ACCESS_LOG_FLUSH_INTERVAL).await;
             if let Some(buffer) = buffer.upgrade() {
                 buffer.flush_is_due.set(false);
                 buffer.flush();
@@ -151,7 +142,7 @@ impl Buffer {
             let mut lines = self.lines.borrow_mut();
             write(&mut lines.bytes);
             lines.count += 1;
-            lines.bytes.len() >= BUFFER_BYTES
+            lines.bytes.len() >= ACCESS_LOG_BUFFER_BYTES
         };
         if full {
             self.flush();

@@ -9,12 +9,7 @@ use indexmap::{Equivalent, IndexMap};
 use portway_config::{ListenerKey, NamespacedName, RouteKey};
 
 use super::record::{L4Record, RequestRecord};
-
-/// Listeners that have series of their own. Those beyond share one, named `_other`.
-pub const MAX_LISTENER_SERIES: usize = 16;
-
-/// Routes that have series of their own, where these are asked for. Those beyond share one, named `_other`.
-pub const MAX_ROUTE_SERIES: usize = 10_000;
+use crate::limits::{METRICS_LISTENERS, METRICS_ROUTES};
 
 /// Upper bounds of the latency histogram, in microseconds; the last bucket has none.
 pub(super) const BUCKETS_US: [u64; 12] =
@@ -119,7 +114,7 @@ impl<K: Hash + Eq, V: Default> Bounded<K, V> {
 
 impl<K: Hash + Eq, V: Default> Default for Bounded<K, V> {
     fn default() -> Self {
-        Self::new(MAX_LISTENER_SERIES)
+        Self::new(METRICS_LISTENERS)
     }
 }
 
@@ -129,7 +124,7 @@ pub(super) struct Shard(Mutex<Counts>);
 
 impl Shard {
     pub(super) fn new(route_metrics: bool) -> Self {
-        let routes = route_metrics.then(|| Bounded::new(MAX_ROUTE_SERIES));
+        let routes = route_metrics.then(|| Bounded::new(METRICS_ROUTES));
         Self(Mutex::new(Counts { routes, ..Counts::default() }))
     }
 
@@ -224,7 +219,7 @@ pub(super) fn sum(shards: &[Arc<Shard>]) -> Counts {
         merge_all(&mut total.listeners, counts.listeners, Requests::merge);
         merge_all(&mut total.connections, counts.connections, Connections::merge);
         if let Some(routes) = counts.routes {
-            let into = total.routes.get_or_insert_with(|| Bounded::new(MAX_ROUTE_SERIES));
+            let into = total.routes.get_or_insert_with(|| Bounded::new(METRICS_ROUTES));
             merge_all(into, routes, Requests::merge);
         }
         for (reason, count) in counts.reasons {

@@ -15,7 +15,6 @@ mod remembered;
 mod timestamp;
 
 pub use access_log::LogFormat;
-pub use metrics::{MAX_LISTENER_SERIES, MAX_ROUTE_SERIES};
 pub use record::{L4Record, RequestRecord};
 
 use std::io::Write;
@@ -30,7 +29,7 @@ pub struct ObserveOptions {
     /// Form of the access log.
     pub log: LogFormat,
     /// Whether requests are also counted for each route; this makes a series for each of them, up to
-    /// [`MAX_ROUTE_SERIES`].
+    /// [`METRICS_ROUTES`](crate::limits::METRICS_ROUTES).
     pub route_metrics: bool,
 }
 

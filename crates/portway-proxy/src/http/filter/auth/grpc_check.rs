@@ -19,9 +19,6 @@ use crate::http::filter::InvalidFilter;
 use crate::http::filter::header_change::{HeaderChange, Mode};
 use crate::upstream::{Backend, UpstreamBody};
 
-/// An answer at most, in bytes; longer ones are errors. gRPC has a limit of 4 MiB, which no verdict needs.
-const ANSWER: usize = 256 * 1024;
-
 /// Before each message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
 
@@ -50,8 +47,8 @@ impl GrpcCheck {
         draft: &Draft,
         body: &Bytes,
     ) -> Option<Verdict> {
-        let limit = exchange.connection.worker.limits.external_auth_timeout;
-        let request = call(backend, &self.request(exchange, draft, body), limit)?;
+        let limits = &exchange.connection.worker.limits;
+        let request = call(backend, &self.request(exchange, draft, body), limits.external_auth_timeout)?;
         let failed = |why: &dyn std::fmt::Display| {
             tracing::warn!(request = exchange.request_id.as_str(), error = %why, "external authorization failed");
         };
@@ -61,7 +58,8 @@ impl GrpcCheck {
             failed(&format_args!("the server answered with HTTP status {}", parts.status));
             return None;
         }
-        let answer = answer(&parts.headers, body).await.inspect_err(|why| failed(why)).ok()?;
+        let answer = answer(&parts.headers, body, limits.external_auth_answer_bytes).await;
+        let answer = answer.inspect_err(|why| failed(why)).ok()?;
         let verdict = verdict(answer);
         if verdict.is_none() {
             failed(&"the server's answer says neither yes nor no");
@@ -158,14 +156,15 @@ fn call(backend: &Backend, message: &CheckRequest, limit: Duration) -> Option<Re
 enum Failure {
     #[error("the call failed with gRPC status {0}")]
     Status(String),
-    #[error("the answer broke off, or is longer than {ANSWER} bytes: {0}")]
-    Broken(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the answer broke off, or is longer than {limit} bytes: {error}")]
+    Broken { limit: usize, error: Box<dyn std::error::Error + Send + Sync> },
     #[error("the answer is not one message of gRPC")]
     Malformed,
 }
 
-async fn answer(headers: &HeaderMap, body: UpstreamBody) -> Result<CheckResponse, Failure> {
-    let collected = Limited::new(body, ANSWER).collect().await.map_err(Failure::Broken)?;
+async fn answer(headers: &HeaderMap, body: UpstreamBody, limit: usize) -> Result<CheckResponse, Failure> {
+    let collected = Limited::new(body, limit).collect().await;
+    let collected = collected.map_err(|error| Failure::Broken { limit, error })?;
     // An error may come without a message, its status among the headers ("Trailers-Only").
     let trailers = collected.trailers();
     let status = trailers.and_then(|it| it.get(GRPC_STATUS)).or_else(|| headers.get(GRPC_STATUS));

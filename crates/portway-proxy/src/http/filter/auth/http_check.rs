@@ -20,9 +20,6 @@ use crate::http::hop_by_hop;
 use crate::http::normalise::canonical_path;
 use crate::upstream::{Backend, UpstreamBody};
 
-/// The body of a denial that is passed on at most, in bytes.
-const DENIAL_BODY: usize = 64 * 1024;
-
 /// How a server is asked over HTTP.
 #[derive(Debug)]
 pub(super) struct HttpCheck {
@@ -72,7 +69,10 @@ impl HttpCheck {
                 while let Some(Ok(_)) = body.frame().await {}
                 Some(Verdict::Pass(self.passed_on(&parts.headers)))
             }
-            Ok(sent) => Some(Verdict::Deny(denial(sent.response).await)),
+            Ok(sent) => {
+                let limit = exchange.connection.worker.limits.external_auth_denial_bytes;
+                Some(Verdict::Deny(denial(sent.response, limit).await))
+            }
             Err(error) => {
                 tracing::warn!(request = exchange.request_id.as_str(), %error, "external authorization failed");
                 None
@@ -124,15 +124,15 @@ impl HttpCheck {
 }
 
 /// Redirects and refusals reach the client as they are: a login page, a challenge. A status that is
-/// neither says nothing to the client, and becomes 403.
-async fn denial(response: Response<UpstreamBody>) -> Denial {
+/// neither says nothing to the client, and becomes 403. A body of more than `limit` bytes is left out.
+async fn denial(response: Response<UpstreamBody>, limit: usize) -> Denial {
     let (mut parts, body) = response.into_parts();
     let status = parts.status;
     if !(status.is_redirection() || status.is_client_error()) {
         return Denial { status: StatusCode::FORBIDDEN, headers: HeaderMap::new(), body: Bytes::new() };
     }
     let expected = body.size_hint().lower();
-    let body = Limited::new(body, DENIAL_BODY).collect().await.map(Collected::to_bytes).unwrap_or_default();
+    let body = Limited::new(body, limit).collect().await.map(Collected::to_bytes).unwrap_or_default();
     let kinds = Fields::of(&parts.headers).kinds;
     hop_by_hop::remove(&mut parts.headers, kinds, false);
     if (body.len() as u64) < expected {
