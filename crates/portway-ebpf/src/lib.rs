@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod netlink;
 mod object;
 pub mod pin;
+pub mod pinned;
 pub mod policy;
 pub mod service;
 

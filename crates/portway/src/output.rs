@@ -19,7 +19,16 @@ pub(crate) fn print_error(text: &str) {
 
 /// JSON for scripts, laid out so that people can read it too.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_else(|error| {
+    ended(serde_json::to_string_pretty(value))
+}
+
+/// JSON in one line, of many.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    ended(serde_json::to_string(value))
+}
+
+fn ended(text: serde_json::Result<String>) -> String {
+    let mut text = text.unwrap_or_else(|error| {
         // Our reports have string keys only, and no part of them fails to serialize.
         serde_json::json!({ "error": error.to_string() }).to_string()
     });

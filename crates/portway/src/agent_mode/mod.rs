@@ -2,6 +2,7 @@
 
 mod announce;
 mod cluster;
+mod flows;
 mod policy;
 mod run;
 
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use portway_ebpf::{KernelError, pin};
 
 pub(crate) use self::announce::{AnnouncedAddress, Seen};
+pub(crate) use self::flows::At;
 pub(crate) use self::policy::{GuardedPod, Guarding, PolicyReport};
 use crate::cli::{AgentArgs, AgentCommand, StatusArgs};
 use crate::output;
@@ -23,6 +25,7 @@ pub(crate) fn run(args: AgentArgs) -> ExitCode {
         (Some(AgentCommand::Status { admin, output }), _) => {
             return crate::status::run(&StatusArgs { admin, output });
         }
+        (Some(AgentCommand::Flows(args)), _) => flows::run(&args),
         (Some(AgentCommand::Remove { pins }), _) => remove(&pins)
             .map(|was_there| {
                 let told = if was_there { "removed" } else { "nothing was there" };

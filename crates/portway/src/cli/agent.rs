@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use portway_ebpf::service::Transport;
+
 use super::Output;
 use super::run::parse_duration;
+use crate::agent_mode::At;
 use crate::kernel_path::Network;
 
 #[derive(Debug, Args)]
@@ -32,12 +35,72 @@ pub(crate) enum AgentCommand {
         #[arg(long, short, value_name = "FORM", default_value = "text")]
         output: Output,
     },
+    /// List the flows of this node, or follow them; the agent need not run
+    Flows(FlowsArgs),
     /// Detach the programs that an agent has left on this node, and forget their flows
     Remove {
         /// Where they are kept
         #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]
         pins: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = FLOWS_HELP)]
+pub(crate) struct FlowsArgs {
+    /// Flows of these clients alone: an address, with or without a port, or a network
+    #[arg(long, value_name = "ADDR[:PORT]|CIDR")]
+    pub(crate) client: Option<At>,
+
+    /// Flows to these addresses of Gateways alone
+    #[arg(long, value_name = "ADDR[:PORT]|CIDR")]
+    pub(crate) address: Option<At>,
+
+    /// Flows that these endpoints have alone
+    #[arg(long, value_name = "ADDR[:PORT]|CIDR")]
+    pub(crate) endpoint: Option<At>,
+
+    /// Flows of this protocol alone
+    #[arg(long, value_name = "tcp|udp", value_parser = parse_transport)]
+    pub(crate) protocol: Option<Transport>,
+
+    /// Print flows as they begin and end, instead of those that there are
+    #[arg(long)]
+    pub(crate) follow: bool,
+
+    /// How often to look, with --follow
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
+    pub(crate) interval: Duration,
+
+    /// List so many flows at most, those first that were idle for the shortest time; 0 for all
+    #[arg(long, value_name = "COUNT", default_value_t = 200)]
+    pub(crate) limit: usize,
+
+    /// Form of the answer
+    #[arg(long, short, value_name = "FORM", default_value = "text")]
+    pub(crate) output: Output,
+
+    /// Where the agent keeps its maps
+    #[arg(long, value_name = "DIRECTORY", default_value = DEFAULT_PINS, value_hint = ValueHint::DirPath)]
+    pub(crate) pins: PathBuf,
+
+    /// The admin address of the agent, who knows the listeners' names
+    #[arg(long, value_name = "ADDR:PORT", default_value = DEFAULT_AGENT_ADMIN)]
+    pub(crate) admin: SocketAddr,
+}
+
+fn parse_transport(text: &str) -> Result<Transport, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "tcp" => Ok(Transport::Tcp),
+        "udp" => Ok(Transport::Udp),
+        _ => Err("it is tcp or udp".to_owned()),
+    }
+}
+
+/// Each look reads two maps whole.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval < Duration::from_millis(100) { Err("it is 100ms at least".to_owned()) } else { Ok(interval) }
 }
 
 /// Whether something is done.
@@ -123,4 +186,16 @@ Exit status:
 
 Examples:
   kubectl --namespace portway-system exec daemonset/portway-agent -- /portway agent status
+  kubectl --namespace portway-system exec daemonset/portway-agent -- /portway agent flows --client 192.0.2.0/24
   portway agent remove";
+
+const FLOWS_HELP: &str = "\
+Exit status:
+  0  listed, or whoever read what was followed has seen enough
+  1  there are no maps to read: the message tells why
+  2  wrong use of the command line
+
+Examples:
+  portway agent flows --address 192.0.2.10:443
+  portway agent flows --follow --protocol udp
+  portway agent flows --limit 0 --output json | jq -r '.flows[].client'";

@@ -13,7 +13,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub(crate) use self::agent::{AgentArgs, AgentCommand, AgentServeArgs, Switch};
+pub(crate) use self::agent::{AgentArgs, AgentCommand, AgentServeArgs, FlowsArgs, Switch};
 pub(crate) use self::controller::ControllerArgs;
 pub(crate) use self::explain::{AskedRequest, ExplainArgs};
 pub(crate) use self::proxy::ProxyArgs;
@@ -122,6 +122,7 @@ pub(crate) struct StatusArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people
+    #[value(alias = "table")]
     Text,
     /// For scripts; its form is documented and stable
     Json,

@@ -18,7 +18,7 @@ impl Network {
         (self.address, before + u32::from(self.prefix))
     }
 
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         let (ours, theirs, width) = match (self.address, address) {
             (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
                 (u128::from(ours.to_bits()), theirs.to_bits().into(), 32)

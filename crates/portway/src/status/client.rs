@@ -16,7 +16,7 @@ const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
 /// Why there is no status to show.
 #[derive(Debug, Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error(transparent)]
     Connection(#[from] io::Error),
     #[error("it answers {0}")]
@@ -26,7 +26,7 @@ pub(super) enum FetchError {
 }
 
 /// Asks for the status. HTTP/1.0, so that the answer simply ends with the connection.
-pub(super) fn fetch(admin: SocketAddr) -> Result<StatusDocument, FetchError> {
+pub(crate) fn fetch(admin: SocketAddr) -> Result<StatusDocument, FetchError> {
     let mut stream = TcpStream::connect_timeout(&admin, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;

@@ -7,12 +7,13 @@ mod table;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+pub(crate) use self::client::fetch;
 pub(crate) use self::document::StatusDocument;
 use crate::cli::{Output, StatusArgs};
 use crate::output;
 
 pub(crate) fn run(args: &StatusArgs) -> ExitCode {
-    let document = match client::fetch(args.admin) {
+    let document = match fetch(args.admin) {
         Ok(document) => document,
         Err(error) => {
             output::print_error(&unreachable(args.admin, &error));

@@ -21,33 +21,33 @@ use crate::wiring::pod;
 
 /// Of the Gateway: no machine has it.
 const ADDRESS: &str = "203.0.113.10";
-const TCP: &str = "203.0.113.10:7000";
-const UDP: &str = "203.0.113.10:7001";
+pub(crate) const TCP: &str = "203.0.113.10:7000";
+pub(crate) const UDP: &str = "203.0.113.10:7001";
 
 /// A node with a controller, and an agent that is told by it.
-struct Cluster {
-    it: Network,
-    controller: Controller,
+pub(crate) struct Cluster {
+    pub(crate) it: Network,
+    pub(crate) controller: Controller,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let it = Network::new();
         let controller = Controller::on(&it.node);
         Self { it, controller }
     }
 
-    fn agent(&self) -> Portway {
+    pub(crate) fn agent(&self) -> Portway {
         let options = ["--node-address", "198.51.100.254", "--drain-timeout", "60s"];
         self.controller.agent(&self.it.node, &options)
     }
 
-    fn ask(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         ask(&self.it.node, arguments)
     }
 
     /// Publishes these endpoints, and waits until the agent has answered.
-    fn lead_to(&self, endpoints: &[SocketAddr]) {
+    pub(crate) fn lead_to(&self, endpoints: &[SocketAddr]) {
         self.controller.publish(configuration(ADDRESS, endpoints));
     }
 }
@@ -96,7 +96,7 @@ pub(crate) fn configuration(address: &str, endpoints: &[SocketAddr]) -> Configur
     configuration
 }
 
-fn serve_all(it: &Network) {
+pub(crate) fn serve_all(it: &Network) {
     for (number, host) in it.pods.iter().enumerate() {
         serve_tcp(host, pod(number)[0]);
         serve_udp(host, pod(number)[0]);

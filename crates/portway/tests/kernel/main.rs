@@ -9,6 +9,7 @@ mod announcing;
 mod bpffs;
 mod controller;
 mod exposed;
+mod flows;
 #[path = "../../../portway-ebpf/tests/namespaces/host.rs"]
 mod host;
 mod network;
