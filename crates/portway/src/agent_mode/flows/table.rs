@@ -37,7 +37,7 @@ pub(super) fn render(report: &FlowsReport) -> String {
     }
     if report.left_off > 0 {
         let more = counted(report.left_off, "more flow");
-        text += &format!("{more} left off, which have been idle for longer; --limit 0 shows all\n");
+        text += &format!("{more} left off, idle for longer; --limit 0 shows all\n");
     }
     text
 }
