@@ -1,12 +1,12 @@
 //! What stands in the answer to a scrape.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use portway_api::{Gateway, Object};
 use portway_config::{NamespacedName, Revision, RouteKey, RouteKind};
+use portway_documented::{documented_families, families, page, section};
 use portway_xds::publisher::{GatewayAcknowledgements, ProxyAcknowledgement, RefusedResource};
 use portway_xds::{Acknowledgements, Publisher, ResourceKey};
 use tokio::sync::watch;
@@ -152,31 +152,7 @@ fn metrics_are_documented() {
     look_at_proxies(&acknowledgements(1), &metrics.0.gauges);
     let mut with_proxies = String::new();
     text::encode(&mut with_proxies, &metrics.0.registry).unwrap();
-    let mut told = BTreeMap::<String, (String, BTreeSet<String>)>::new();
-    for line in text.lines().chain(with_proxies.lines()) {
-        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|it| it.split_once(' ')) {
-            let name = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
-            told.entry(name).or_insert_with(|| (kind.to_owned(), BTreeSet::new()));
-        } else if let Some((sample, labels)) = line.split_once('{') {
-            let name = sample.trim_end_matches("_bucket");
-            let Some((_, seen)) = told.get_mut(name) else { continue };
-            let (labels, _) = labels.split_once('}').unwrap();
-            let names = labels.split(',').filter_map(|it| Some(it.split_once('=')?.0.to_owned()));
-            seen.extend(names.filter(|it| it != "le"));
-        }
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
-    let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let section = page.split("\n## ").find(|it| it.starts_with("The controller\n")).unwrap_or_default();
-    let rows = section.lines().filter(|line| line.starts_with("| `"));
-    let documented: BTreeMap<_, _> = rows
-        .map(|row| {
-            let cells: Vec<_> = row.split('|').map(str::trim).collect();
-            let labels = cells[3].split(", ").map(|it| it.trim_matches('`').to_owned());
-            let labels: BTreeSet<_> = labels.filter(|it| !it.is_empty()).collect();
-            (cells[1].trim_matches('`').to_owned(), (cells[2].to_owned(), labels))
-        })
-        .collect();
-    assert_eq!(documented, told);
+    let page = page("metrics.md");
+    assert_eq!(documented_families(&section(&page, "The controller")), families(&(text + &with_proxies)));
     assert!(page.contains(&format!("the first {MAX_GATEWAY_SERIES} Gateways")), "MAX_GATEWAY_SERIES");
 }

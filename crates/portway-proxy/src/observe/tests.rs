@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::{Method, Version};
 use portway_config::{ListenerKey, ListenerParent, NamespacedName, Revision, RouteKey, RouteKind};
+use portway_documented::{documented_families, families, page, section};
 
 use super::record::Timing;
 use super::*;
@@ -169,6 +170,35 @@ fn route_figures_come_when_asked_for() {
     let (_, metrics) = observed(options, |recorder| recorder.request(&record(&Request::default())));
     let line = r#"portway_route_requests_total{kind="HTTPRoute",route="my-app/web",code="5xx"} 1"#;
     assert!(metrics.lines().any(|it| it == line), "{metrics}");
+}
+
+/// The page says name, type and labels of every metric, and there is none beside.
+#[test]
+fn metrics_are_documented() {
+    let options = ObserveOptions { route_metrics: true, log: LogFormat::Off };
+    let request = Request::default();
+    let connection = L4Record {
+        start: UNIX_EPOCH,
+        revision: Revision(7),
+        gateway: request.gateway.clone(),
+        protocol: "tcp",
+        listener: Some(request.listener.clone()),
+        route: None,
+        backend: None,
+        endpoint: None,
+        peer: ([127, 0, 0, 1], 40_000).into(),
+        server_name: None,
+        reason: None,
+        status: None,
+        received_bytes: 1,
+        sent_bytes: 2,
+        total: Duration::from_secs(3),
+    };
+    let (_, metrics) = observed(options, |recorder| {
+        recorder.request(&record(&request));
+        recorder.connection(&connection);
+    });
+    assert_eq!(documented_families(&section(&page("metrics.md"), "The proxy")), families(&metrics));
 }
 
 #[test]
