@@ -10,7 +10,16 @@ use crate::watch::Kind;
 
 /// How often in a row something is refused before the log tells of a missing permission: an API server that has just begun
 /// does not know permissions yet, and refuses everything for a moment.
-const REFUSALS: u32 = 3;
+pub(crate) const REFUSALS: u32 = 3;
+
+/// How RBAC says no: `User "…" cannot patch resource "…"`. Webhooks, quotas and namespaces that are being deleted answer
+/// with the same status, and no permission would help.
+pub(crate) const LACKS_PERMISSION: &str = "\" cannot ";
+
+/// Whether it is RBAC that says no.
+pub(crate) fn lacks_permission(status: &kube::core::Status) -> bool {
+    status.code == 403 && status.message.contains(LACKS_PERMISSION)
+}
 
 /// What the log has told of something that is tried again and again: each is told once, not with each attempt.
 #[derive(Debug, Default)]

@@ -4,10 +4,7 @@ use kube::Error;
 use portway_api::ObjectKey;
 
 use super::kind::Kind;
-
-/// How RBAC says no: `User "…" cannot patch resource "…"`. Webhooks, quotas and namespaces that are being deleted answer
-/// with the same status, and no permission would help.
-const LACKS_PERMISSION: &str = "\" cannot ";
+use crate::failure::{LACKS_PERMISSION, lacks_permission};
 
 /// How the API server begins when a value is of the wrong type for its field. It answers with the status 500.
 const MALFORMED: &str = "failed to create typed patch object";
@@ -78,8 +75,9 @@ impl ProvisionError {
         let Error::Api(status) = error else {
             return Self::Unavailable { kind, key, error: error.to_string() };
         };
+        let lacks_permission = lacks_permission(&status);
         let (code, message) = (status.code, status.message);
-        if code == 403 && message.contains(LACKS_PERMISSION) {
+        if lacks_permission {
             let resource = format!("{}{subresource}", kind.plural());
             // An apply that makes an object needs `create` too, and only the answer tells which of them is missing.
             let named = message.split_once(LACKS_PERMISSION).and_then(|(_, rest)| rest.split(' ').next());

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::plan::StatusPatch;
+use crate::failure::{self, REFUSALS};
 use crate::limits::{REFUSALS_AT_ONCE, REFUSED_PAUSE, STATUS_WRITES, UNAVAILABLE_PAUSE};
 use crate::metrics::Metrics;
 use crate::watch::{Kind, Store, decode};
@@ -40,8 +41,10 @@ struct Refusal {
     /// When it is tried again.
     until: Instant,
     pause: Duration,
-    /// What it said, which the log has.
+    /// What it said.
     message: String,
+    /// How often in a row it said so.
+    times: u32,
 }
 
 impl Refusal {
@@ -51,17 +54,29 @@ impl Refusal {
             && without_times(self.patch.status.clone()) == without_times(patch.status.clone())
     }
 
-    /// How long a write is left alone. What failed for lack of an answer, or in the API server itself, may go well soon; but
-    /// many writes that fail for long must become few.
+    /// How long a write is left alone. What failed for lack of an answer, in the API server itself, or since it has just begun
+    /// and does not know permissions yet, may go well soon; but many writes that fail for long must become few.
     fn pause(error: &Error, before: Option<Duration>) -> Duration {
         let next = before.map_or(UNAVAILABLE_PAUSE, |it| it * 2);
-        if is_for_good(error) { REFUSED_PAUSE } else { next.min(REFUSED_PAUSE) }
+        let is_for_good = is_for_good(error) && !lacks_permission(error);
+        if is_for_good { REFUSED_PAUSE } else { next.min(REFUSED_PAUSE) }
+    }
+
+    /// Whether the log is to tell of it now. A policy may refuse very many, and each of them again and again: each reason is
+    /// told once.
+    fn is_to_be_told(&self, error: &Error) -> bool {
+        self.times == if lacks_permission(error) { REFUSALS } else { 1 }
     }
 }
 
 /// Whether the API server means what it says, so that to try again soon is of no use.
 fn is_for_good(error: &Error) -> bool {
     matches!(error, Error::Api(it) if matches!(it.code, 400..=499) && !matches!(it.code, 408 | 429))
+}
+
+/// Whether a permission is missing, or the API server does not know permissions yet.
+fn lacks_permission(error: &Error) -> bool {
+    matches!(error, Error::Api(status) if failure::lacks_permission(status))
 }
 
 enum Outcome {
@@ -171,16 +186,19 @@ impl StatusWriter {
                 Outcome::Overtaken => {}
                 Outcome::Refused(error) => {
                     let message = error.to_string();
-                    // A policy may refuse very many, and each of them again and again: each reason is told once.
-                    if self.refused.get(&object).is_none_or(|before| before.message != message) {
+                    let before = self.refused.get(&object);
+                    let times = before.filter(|it| it.message == message).map_or(0, |it| it.times);
+                    let pause = before.filter(|it| it.is_of(&patch)).map(|it| it.pause);
+                    let pause = Refusal::pause(&error, pause);
+                    let times = times.saturating_add(1);
+                    let refusal = Refusal { patch, until: now + pause, pause, message, times };
+                    if refusal.is_to_be_told(&error) {
                         told += 1;
                         if told <= REFUSALS_AT_ONCE {
                             log_refusal(&object, &error);
                         }
                     }
-                    let before = self.refused.get(&object).filter(|it| it.is_of(&patch)).map(|it| it.pause);
-                    let pause = Refusal::pause(&error, before);
-                    self.refused.insert(object, Refusal { patch, until: now + pause, pause, message });
+                    self.refused.insert(object, refusal);
                 }
             }
         }
@@ -252,7 +270,7 @@ fn without_times(mut status: Value) -> Value {
 
 fn log_refusal(object: &ObjectRef, error: &Error) {
     match error {
-        Error::Api(status) if status.code == 403 => tracing::error!(
+        Error::Api(status) if failure::lacks_permission(status) => tracing::error!(
             "the status of {object} cannot be written: the controller's ServiceAccount lacks the permission `patch` on \
              the subresource `status` of its kind: {}",
             status.message

@@ -16,7 +16,7 @@ fn a_write_that_was_refused_is_known_again_whenever_it_is_made() {
     };
     let message = "not today".to_owned();
     let (until, pause) = (Instant::now(), REFUSED_PAUSE);
-    let refusal = Refusal { patch: patch("7", "True", "12:00:00"), until, pause, message };
+    let refusal = Refusal { patch: patch("7", "True", "12:00:00"), until, pause, message, times: 1 };
     assert!(refusal.is_of(&patch("7", "True", "12:00:09")));
     assert!(!refusal.is_of(&patch("7", "False", "12:00:00")));
     // The object is another: what refuses it may look at that.
@@ -151,4 +151,30 @@ async fn what_the_api_server_could_not_take_is_tried_again_soon_and_then_less_of
         sleep(REFUSED_PAUSE).await;
         assert_eq!(writer.write(patch(), nobody).await, None);
     }
+}
+
+/// An API server that has just begun refuses everything until it knows roles, in the words in which it tells of a missing
+/// permission; webhooks refuse with the same status.
+#[test]
+fn a_permission_is_missed_when_it_is_refused_again_and_again() {
+    let error = |message: &str| {
+        Error::Api(Box::new(kube::core::Status {
+            message: message.to_owned(),
+            code: 403,
+            ..Default::default()
+        }))
+    };
+    let refusal = |times| {
+        let (patch, until) = (attached(&Server::default(), 7).remove(0), Instant::now());
+        Refusal { patch, until, pause: UNAVAILABLE_PAUSE, message: String::new(), times }
+    };
+    let rbac =
+        error(r#"gateways "edge" is forbidden: User "portway" cannot patch resource "gateways/status""#);
+    assert_eq!(Refusal::pause(&rbac, None), UNAVAILABLE_PAUSE);
+    let told: Vec<_> = (1..=5).filter(|times| refusal(*times).is_to_be_told(&rbac)).collect();
+    assert_eq!(told, [REFUSALS]);
+    let webhook = error("admission webhook \"quiet.example.com\" denied the request");
+    assert_eq!(Refusal::pause(&webhook, None), REFUSED_PAUSE);
+    let told: Vec<_> = (1..=5).filter(|times| refusal(*times).is_to_be_told(&webhook)).collect();
+    assert_eq!(told, [1]);
 }
