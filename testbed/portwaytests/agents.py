@@ -73,7 +73,16 @@ class AgentsTest(PortwayTest):
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.addClassCleanup(cls.without_agents)
-        cls.install("agent.enabled=true", "agent.logLevel=debug")
+        cls.install(*cls.chart(), "agent.logLevel=debug")
+        cls.rolled_out_agents()
+
+    @classmethod
+    def chart(cls) -> list[str]:
+        """Values for the chart."""
+        return ["agent.enabled=true"]
+
+    @classmethod
+    def rolled_out_agents(cls) -> None:
         cls.kubectl("rollout", "status", "daemonset/portway-agent", f"--namespace={SYSTEM}", f"--timeout={SECONDS}s")
 
     @classmethod

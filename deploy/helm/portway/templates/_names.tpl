@@ -27,6 +27,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* Whether controllers are in the network of their nodes: where agents enforce NetworkPolicies, no pod has a connection before they have been told of it. */}}
+{{- define "portway.controller.onNodes" -}}
+{{- if and .Values.agent.enabled .Values.agent.policy.enabled }}yes{{ end }}
+{{- end }}
+
 {{- define "portway.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}

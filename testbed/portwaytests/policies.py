@@ -1,0 +1,177 @@
+"""Clusters whose agents enforce NetworkPolicies: pods that probe each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from localcluster import processes
+
+from .agents import AgentsTest
+from .cluster import SECONDS, processes_of_pod
+from .gateways import HELLO, Object, metadata
+
+PROBER = str(Path(__file__).with_name("prober.py"))
+PORTS = (80, 81)
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+# In seconds: how long a flow is waited for that should not be answered. Agents' counters tell as well that it was denied.
+QUIET = 0.25
+# How long one that should be may take, on a machine that does other things.
+PATIENCE = 6.0
+
+
+class Flow(NamedTuple):
+    """Between pods, each `NAMESPACE/NAME`."""
+
+    source: str
+    destination: str
+    protocol: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.destination} {self.protocol} {self.port}"
+
+
+@dataclass
+class Prober:
+    """The process in a pod's network namespace."""
+
+    address: str
+    node: str
+    process: subprocess.Popen[str]
+
+    def tell(self, question: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError("a prober has ended; its errors are above")
+        return json.loads(line)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def prober_pod(space: str, name: str, node: str, labels: dict[str, str] | None = None) -> Object:
+    """Its ports have the names that cyclonus gives them. A kubelet asks it each second whether it is ready."""
+    container: Object = {
+        "name": "page",
+        "image": HELLO,
+        "imagePullPolicy": "Never",
+        # Not on port 80, which the prober has.
+        "command": ["/portway", "demo-backend", "--bind=0.0.0.0:8080"],
+        "ports": [
+            {"name": f"serve-{port}-{protocol.lower()}", "containerPort": port, "protocol": protocol}
+            for port in PORTS
+            for protocol in PROTOCOLS
+        ],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
+    }
+    spec = {"nodeName": node, "containers": [container], "terminationGracePeriodSeconds": 0}
+    labels = {"pod": name} if labels is None else labels
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata(space, name, labels=labels), "spec": spec}
+
+
+def policy(space: str, name: str, spec: Object, **more: Any) -> Object:
+    made = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata(space, name, **more)}
+    return made | {"spec": spec}
+
+
+class PoliciesTest(AgentsTest):
+    """With agents that enforce. Pods that probe are known by `NAMESPACE/NAME`."""
+
+    probers: dict[str, Prober]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.probers = {}
+        super().setUpClass()
+
+    @classmethod
+    def chart(cls) -> list[str]:
+        layout = cls.layout
+        networks = [f"agent.policy.serviceNetworks={{{layout.service_range}}}"]
+        networks += [f"agent.policy.podNetworks={{{layout.pod_range}}}"]
+        return ["agent.enabled=true", "agent.policy.enabled=true", *networks]
+
+    @classmethod
+    def without_agents(cls) -> None:
+        """What is enforced is ended first: without agents, no new pod is told of, the controllers' own among them."""
+        cls.install("agent.enabled=true")
+        cls.rolled_out_agents()
+        super().without_agents()
+
+    @classmethod
+    def nodes(cls) -> list[str]:
+        return [cls.layout.node_name(it) for it in cls.layout.node_numbers]
+
+    @classmethod
+    def probe_from(cls, *names: str) -> None:
+        """Starts a prober in each of these pods."""
+        for it in names:
+            space, name = it.split("/")
+            cls.kubectl("wait", "--for=condition=Ready", "pod", name, f"--namespace={space}", f"--timeout={SECONDS}s")
+        for it in names:
+            space, name = it.split("/")
+            pod = cls.object("pod", name, space)
+            uid = pod["metadata"]["uid"]
+            found = cls.eventually(lambda uid=uid: processes_of_pod(uid), f"a process of the pod {it}")
+            command = ["nsenter", f"--net=/proc/{found[0]}/ns/net", "--", sys.executable, PROBER, *map(str, PORTS)]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            prober = Prober(pod["status"]["podIP"], pod["spec"]["nodeName"], process)
+            cls.addClassCleanup(prober.end)
+            cls.probers[it] = prober
+        for it in names:
+            assert cls.probers[it].answer() is True
+
+    @classmethod
+    def ask_all(cls, expected: dict[Flow, bool], patience: float = PATIENCE) -> dict[Flow, bool]:
+        """Which flows were answered, all at once. `expected` tells which are worth waiting for."""
+        by_source: dict[str, list[Flow]] = {}
+        for flow in expected:
+            by_source.setdefault(flow.source, []).append(flow)
+        for source, flows in by_source.items():
+            asked = [(cls.probers[it.destination].address, it.protocol, it.port, expected[it]) for it in flows]
+            cls.probers[source].tell({"flows": asked, "quiet": QUIET, "patience": patience})
+        answers: dict[Flow, bool] = {}
+        for source, flows in by_source.items():
+            for flow, answer in zip(flows, cls.probers[source].answer(), strict=True):
+                # Something that was wrong, such as a refused connection: no policy does that.
+                assert isinstance(answer, bool), f"{flow}: {answer}"
+                answers[flow] = answer
+        return answers
+
+    def holds(self, expected: dict[Flow, bool]) -> None:
+        """Exactly these flows pass."""
+        self.assertEqual(differences(expected, self.ask_all(expected)), [])
+
+    def comes_to_hold(self, expected: dict[Flow, bool]) -> None:
+        """They do as soon as the agents know, and then on."""
+        self.eventually(lambda: self.ask_all(expected, patience=1) == expected, "agents to enforce what was written", 30)
+        self.holds(expected)
+
+
+def differences(expected: dict[Flow, bool], found: dict[Flow, bool]) -> list[str]:
+    wrong = (flow for flow, passes in expected.items() if found[flow] != passes)
+    return [f"{flow} {'passed' if found[flow] else 'did not pass'}" for flow in wrong]
+
+
+def between(pods: Iterable[str], protocols: Iterable[str] = PROTOCOLS, ports: Iterable[int] = PORTS) -> list[Flow]:
+    """All flows between different pods: what a pod sends to itself is judged by nobody."""
+    pods, protocols, ports = list(pods), list(protocols), list(ports)
+    pairs = [(source, destination) for source in pods for destination in pods if source != destination]
+    return [Flow(*pair, protocol, port) for pair in pairs for protocol in protocols for port in ports]

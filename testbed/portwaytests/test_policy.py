@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .gateways import Object, namespace
+from .policies import Flow, PoliciesTest, between, policy, prober_pod
+
+SPACE, OTHER = "guarded", "guarded-other"
+# Two pods on each of two nodes, and one of another namespace on the first.
+PODS = {"guarded/a": "node1", "guarded/b": "node1", "guarded/c": "node2", "guarded/d": "node2", "guarded-other/a": "node1"}
+GUARDED = [it for it in PODS if it.startswith("guarded/")]
+DENY_ALL: Object = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def ingress(pod: str, *peers: Object, **more: object) -> Object:
+    """Of the pod of that name, from these peers."""
+    return {"podSelector": {"matchLabels": {"pod": pod}}, "policyTypes": ["Ingress"], "ingress": [{"from": list(peers), **more}]}
+
+
+class PolicyTest(PoliciesTest):
+    """Between pods on one node and on two, by TCP, UDP and SCTP."""
+
+    space = SPACE
+    objects = [
+        namespace(OTHER),
+        *(prober_pod(*name.split("/"), node) for name, node in PODS.items()),  # type: ignore[arg-type]
+    ]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.addClassCleanup(cls.kubectl, "delete", "namespace", OTHER, "--ignore-not-found", "--wait=false")
+        cls.probe_from(*PODS)
+
+    def setUp(self) -> None:
+        self.addCleanup(self.kubectl, "delete", "networkpolicy", "--all", f"--namespace={SPACE}")
+
+    @staticmethod
+    def table(passes: Callable[[Flow], bool]) -> dict[Flow, bool]:
+        return {flow: passes(flow) for flow in between(PODS)}
+
+    def test_all_is_denied_but_to_the_kubelet_until_the_policy_is_taken_away(self) -> None:
+        everything = self.table(lambda _: True)
+        self.comes_to_hold(everything)
+        before = [it["status"]["conditions"] for it in self.objects_of("pod")]
+        self.apply(policy(SPACE, "deny", DENY_ALL))
+        self.comes_to_hold(self.table(lambda it: not {it.source, it.destination} & set(GUARDED)))
+        # A probe of each second that failed would make a pod unready at once.
+        time.sleep(4)
+        self.assertEqual([it["status"]["conditions"] for it in self.objects_of("pod")], before)
+        for it in GUARDED:
+            self.assertEqual(self.get(f"{self.probers[it].address}:8080", "", connect=0.5)[0], 0, f"{it} from outside")
+        self.kubectl("delete", "networkpolicy", "deny", f"--namespace={SPACE}")
+        self.comes_to_hold(everything)
+        self.assertEqual(self.get(f"{self.probers[GUARDED[0]].address}:8080", "")[0], 200)
+
+    def test_peers_are_admitted_by_their_labels(self) -> None:
+        self.apply(policy(SPACE, "to-a", ingress("a", {"podSelector": {"matchLabels": {"pod": "c"}}})))
+        self.comes_to_hold(self.table(lambda it: it.destination != "guarded/a" or it.source == "guarded/c"))
+
+    def test_peers_are_admitted_by_their_namespace(self) -> None:
+        peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": OTHER}}}
+        self.apply(policy(SPACE, "to-d", ingress("d", peer)))
+        self.comes_to_hold(self.table(lambda it: it.destination != "guarded/d" or it.source.startswith(f"{OTHER}/")))
+
+    def test_peers_are_admitted_by_their_address(self) -> None:
+        of_node, of_one = self.layout.node_pod_range(1), f"{self.probers['guarded/b'].address}/32"
+        self.apply(policy(SPACE, "to-c", ingress("c", {"ipBlock": {"cidr": str(of_node), "except": [of_one]}})))
+        self.comes_to_hold(
+            self.table(lambda it: it.destination != "guarded/c" or PODS[it.source] == "node1" and it.source != "guarded/b")
+        )
+
+    def test_ports_are_admitted_by_number_and_name(self) -> None:
+        ports = [{"port": 80}, {"port": "serve-81-udp", "protocol": "UDP"}, {"port": 80, "endPort": 90, "protocol": "SCTP"}]
+        self.apply(policy(SPACE, "to-b", {**ingress("b"), "ingress": [{"ports": ports}]}))
+        opened = {("TCP", 80), ("UDP", 81), ("SCTP", 80), ("SCTP", 81)}
+        self.comes_to_hold(self.table(lambda it: it.destination != "guarded/b" or (it.protocol, it.port) in opened))
