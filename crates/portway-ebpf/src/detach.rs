@@ -12,6 +12,8 @@ use std::path::Path;
 
 use nix::libc;
 
+use crate::syscall::bpf;
+
 /// `BPF_OBJ_GET` and `BPF_LINK_DETACH` of `enum bpf_cmd`, include/uapi/linux/bpf.h.
 const OBJECT_GET: libc::c_int = 7;
 const LINK_DETACH: libc::c_int = 34;
@@ -37,21 +39,16 @@ struct LinkDetach {
 /// There is no link, or the kernel refuses. Of a link whose interface has gone it says so.
 pub(crate) fn detach(path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let ask = ObjectGet { path: path.as_ptr() as u64, descriptor: 0, flags: 0 };
-    let descriptor = bpf(OBJECT_GET, &ask)?;
+    let mut ask = ObjectGet { path: path.as_ptr() as u64, descriptor: 0, flags: 0 };
+    // SAFETY: the attributes are laid out as the command wants them, and the path outlives the call.
+    #[allow(unsafe_code, reason = "the system call takes an address")]
+    let descriptor = unsafe { bpf(OBJECT_GET, &mut ask) }?;
     let descriptor = RawFd::try_from(descriptor).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
     #[allow(unsafe_code, reason = "the system call answers with a number")]
     let link = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let number = u32::try_from(link.as_raw_fd()).map_err(io::Error::other)?;
-    bpf(LINK_DETACH, &LinkDetach { link: number }).map(drop)
-}
-
-fn bpf<A>(command: libc::c_int, attributes: &A) -> io::Result<libc::c_long> {
-    // SAFETY: the kernel reads as many bytes as it is told, which are those of a structure that outlives the call and
-    // that is laid out as the command wants it; the path that one of them points to outlives the call, too.
-    #[allow(unsafe_code, reason = "the C library has no wrapper for this system call")]
-    let answer =
-        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<A>()) };
-    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+    // SAFETY: the attributes are laid out as the command wants them, and point to nothing.
+    #[allow(unsafe_code, reason = "the system call is unsafe where it takes addresses")]
+    unsafe { bpf(LINK_DETACH, &mut LinkDetach { link: number }) }.map(drop)
 }

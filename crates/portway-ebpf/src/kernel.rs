@@ -1,6 +1,6 @@
 //! The edge: loads the programs, attaches them, fills and reads the maps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
@@ -23,6 +23,7 @@ use crate::layout::{self, Flow, LinkAddress, MAGLEV_SLOTS, ServiceCounters, Serv
 use crate::limits::Limits;
 use crate::object;
 use crate::pin::{self, PINNED_MAPS, Pins};
+use crate::walk::{self, Fill};
 
 /// The program for packets that come in by an interface.
 pub const INGRESS: &str = "portway_ingress";
@@ -313,6 +314,12 @@ impl Kernel {
         let map: PerCpuHashMap<_, u32, ServiceCounters> = self.map(MAP)?;
         let values = map.get(&service, 0).map_err(told(MAP))?;
         Ok(values.iter().fold(ServiceCounters::default(), |sum, it| sum.plus(it)))
+    }
+
+    /// How full each map is, by name, whose number of entries is not fixed.
+    pub fn fill(&self) -> BTreeMap<String, Fill> {
+        let fill = |(name, map)| Some((str::to_owned(name), walk::fill(map)?));
+        self.programs.maps().filter_map(fill).collect()
     }
 
     /// Every flow, in both directions. Flows that begin or end meanwhile may be missing.

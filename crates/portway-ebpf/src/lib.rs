@@ -22,8 +22,11 @@ pub mod pin;
 pub mod pinned;
 pub mod policy;
 pub mod service;
+mod syscall;
+mod walk;
 
 pub use self::drop_reason::DropReason;
 pub use self::error::KernelError;
 pub use self::kernel::{Kernel, Node, Sweep};
 pub use self::limits::Limits;
+pub use self::walk::Fill;

@@ -1,11 +1,11 @@
 //! What the programs have counted, in the text form that Prometheus reads.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
 use crate::drop_reason::DropReason;
-use crate::kernel::Sweep;
 use crate::layout::ServiceCounters;
-use crate::limits::Limits;
+use crate::walk::Fill;
 
 /// Whose listener it is, and its name there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +23,8 @@ pub struct Counted {
     pub listeners: Vec<(ListenerLabels, ServiceCounters)>,
     /// Packets that were dropped.
     pub drops: Vec<(DropReason, u64)>,
-    /// What the last sweep of the flows found.
-    pub sweep: Sweep,
+    /// How full the maps are.
+    pub fill: BTreeMap<String, Fill>,
 }
 
 struct Family<'a> {
@@ -60,9 +60,9 @@ const FROM_CLIENT: &str = ",direction=\"from_client\"";
 const FROM_ENDPOINT: &str = ",direction=\"from_endpoint\"";
 
 /// All metrics.
-pub fn encode(counted: &Counted, limits: &Limits) -> String {
+pub fn encode(counted: &Counted) -> String {
     let mut out = String::new();
-    let help = "TCP connections and UDP flows that the kernel took to an endpoint, without the proxy.";
+    let help = "TCP connections and UDP flows that the kernel took to an endpoint, or to a proxy.";
     Family::new(&mut out, "portway_kernel_flows_total", "counter", help)
         .of_listeners(counted, |it| vec![("", it.flows)]);
     Family::new(&mut out, "portway_kernel_packets_total", "counter", "Packets of such flows.")
@@ -78,15 +78,25 @@ pub fn encode(counted: &Counted, limits: &Limits) -> String {
     for (reason, count) in &counted.drops {
         family.sample(&format!("reason=\"{}\"", reason.as_str()), count);
     }
-    let help = "Entries in the maps of flows, at the last sweep.";
-    let mut family = Family::new(&mut out, "portway_kernel_flow_entries", "gauge", help);
-    family.sample("map=\"flows\"", counted.sweep.flows);
-    family.sample("map=\"new_flows\"", counted.sweep.new_flows);
-    let help = "Entries that the maps of flows have room for.";
-    let mut family = Family::new(&mut out, "portway_kernel_flow_entries_limit", "gauge", help);
-    family.sample("map=\"flows\"", limits.flows);
-    family.sample("map=\"new_flows\"", limits.new_flows);
+    encode_fill(&mut out, "portway_kernel_map_entries", "portway_kernel_map_entries_limit", &counted.fill);
     out
+}
+
+/// How full maps are, under these names.
+pub fn encode_fill(
+    out: &mut String,
+    entries: &'static str,
+    limit: &'static str,
+    fill: &BTreeMap<String, Fill>,
+) {
+    let mut family = Family::new(out, entries, "gauge", "Entries in each eBPF map.");
+    for (map, it) in fill {
+        family.sample(&format!("map=\"{map}\""), it.entries);
+    }
+    let mut family = Family::new(out, limit, "gauge", "Entries that each eBPF map has room for.");
+    for (map, it) in fill {
+        family.sample(&format!("map=\"{map}\""), it.limit);
+    }
 }
 
 #[cfg(test)]
@@ -105,18 +115,25 @@ mod tests {
         let counted = Counted {
             listeners: vec![(labels, counters)],
             drops: vec![(DropReason::NoEndpoint, 4)],
-            sweep: Sweep { flows: 5, ..Sweep::default() },
+            fill: [("flows".to_owned(), Fill { entries: 5, limit: 262_144 })].into(),
         };
-        let text = encode(&counted, &Limits::default());
+        let text = encode(&counted);
         for line in [
             "portway_kernel_flows_total{gateway=\"a/g\",listener=\"dns\"} 1",
             "portway_kernel_packets_total{gateway=\"a/g\",listener=\"dns\",direction=\"from_client\"} 2",
             "portway_kernel_bytes_total{gateway=\"a/g\",listener=\"dns\",direction=\"from_endpoint\"} 3",
             "portway_kernel_dropped_packets_total{reason=\"no_endpoint\"} 4",
-            "portway_kernel_flow_entries{map=\"flows\"} 5",
-            "portway_kernel_flow_entries_limit{map=\"flows\"} 262144",
+            "portway_kernel_map_entries{map=\"flows\"} 5",
+            "portway_kernel_map_entries_limit{map=\"flows\"} 262144",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        }
+        let page = include_str!("../../../docs/metrics.md");
+        let names: Vec<_> =
+            text.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        assert_eq!(names.len(), 6);
+        for name in names {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
         }
     }
 }

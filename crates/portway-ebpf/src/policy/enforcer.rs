@@ -24,6 +24,7 @@ use crate::layout::{Address, LayoutError};
 use crate::limits::Limits;
 use crate::object;
 use crate::pin::{self, Pins};
+use crate::walk::{self, Fill};
 
 /// The program for what a pod sends.
 pub const FROM_POD: &str = "policy_from_pod";
@@ -412,6 +413,12 @@ impl Enforcer {
             found.extend(map.iter().filter_map(Result::ok));
         }
         Ok(both)
+    }
+
+    /// How full each map is, by name, whose number of entries is not fixed.
+    pub fn fill(&self) -> BTreeMap<String, Fill> {
+        let fill = |(name, map)| Some((str::to_owned(name), walk::fill(map)?));
+        self.programs.maps().filter_map(fill).collect()
     }
 
     /// A program, for running it on packets of one's own.

@@ -180,7 +180,7 @@ impl KernelPath {
         let counted = it.loaded.as_mut().map(|loaded| loaded.count(&it.decision));
         // What cannot be read now is told the next time.
         let counted = counted.map(Result::unwrap_or_default);
-        counted.map(|counted| metrics::encode(&counted, &it.terms.limits)).unwrap_or_default()
+        counted.map(|counted| metrics::encode(&counted)).unwrap_or_default()
     }
 
     /// New connections are not for the kernel any more. Those that there are go on until this is dropped.

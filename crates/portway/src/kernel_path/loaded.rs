@@ -72,6 +72,7 @@ impl Loaded {
             }
         }
         let drops = self.kernel.drops()?;
-        Ok(Counted { listeners: listeners.into_iter().collect(), drops, sweep: self.swept })
+        let fill = self.kernel.fill();
+        Ok(Counted { listeners: listeners.into_iter().collect(), drops, fill })
     }
 }

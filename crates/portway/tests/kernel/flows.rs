@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::agent::{Cluster, TCP, UDP, serve_all};
+use crate::controller::ADMIN;
 use crate::network::CLIENT;
 use crate::peers::{Connection, Datagrams};
+use crate::running::curl::curl;
 use crate::running::portway::command;
 use crate::wiring::pod;
 
@@ -66,6 +68,38 @@ fn flows_are_listed_with_and_without_the_agent() {
     let table = cluster.ask(&["flows", "--pins", &pins]);
     assert!(table.contains(&format!("TCP       {client}")), "{table}");
     assert!(table.contains("service 1") && table.contains("no agent tells their names"), "{table}");
+}
+
+#[test]
+fn the_agent_counts_by_listener_and_tells_how_full_its_maps_are() {
+    let cluster = Cluster::new();
+    serve_all(&cluster.it);
+    let _agent = cluster.agent();
+    cluster.lead_to(&[pod(0)[0]]);
+    Connection::open(&cluster.it.client, TCP).exchange(1 << 16);
+    Datagrams::open(&cluster.it.client, UDP).exchange(100);
+    let metrics = cluster.it.node.run(|| curl([format!("http://{ADMIN}/metrics")]).body);
+    let value = |sample: &str| -> u64 {
+        let line = metrics.lines().find_map(|it| it.strip_prefix(sample)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{sample} is not in\n{metrics}")).parse().unwrap()
+    };
+    for listener in ["web/edge/7000", "web/edge/7001"] {
+        let labels = format!("gateway=\"web/edge\",listener=\"{listener}\"");
+        assert_eq!(value(&format!("portway_kernel_flows_total{{{labels}}}")), 1);
+        for direction in ["from_client", "from_endpoint"] {
+            let labels = format!("{labels},direction=\"{direction}\"");
+            assert!(value(&format!("portway_kernel_packets_total{{{labels}}}")) > 0);
+            assert!(value(&format!("portway_kernel_bytes_total{{{labels}}}")) > 100);
+        }
+    }
+    assert_eq!(value("portway_kernel_dropped_packets_total{reason=\"no_route\"}"), 0);
+    for (map, entries, limit) in
+        [("services", 2, 4096), ("endpoints", 2, 65_536), ("counters", 2, 4096), ("flows", 2, 262_144)]
+    {
+        assert_eq!(value(&format!("portway_kernel_map_entries{{map=\"{map}\"}}")), entries, "{map}");
+        assert_eq!(value(&format!("portway_kernel_map_entries_limit{{map=\"{map}\"}}")), limit, "{map}");
+    }
+    assert_eq!(value("portway_kernel_map_entries{map=\"new_flows\"}"), 2, "UDP, of one datagram each way");
 }
 
 #[test]

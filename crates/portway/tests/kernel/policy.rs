@@ -140,6 +140,11 @@ fn policies_are_enforced_told_of_and_counted() {
     let counted = "portway_policy_flows_total{policy=\"shop/web\",direction=\"ingress\",outcome=\"denied\"} ";
     assert!(metrics.contains(counted), "{metrics}");
     assert!(metrics.contains("portway_policy_pods{state=\"guarded\"} 2\n"), "{metrics}");
+    for (map, limit) in [("policy_pods", 1024), ("policy_ports", 1 << 20), ("policy_networks", 262_144)] {
+        let limit = format!("portway_policy_map_entries_limit{{map=\"{map}\"}} {limit}\n");
+        assert!(metrics.contains(&limit), "{limit} {metrics}");
+    }
+    assert!(metrics.contains("portway_policy_map_entries{map=\"policy_pods\"} 2\n"), "{metrics}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use portway_ebpf::metrics::encode_fill;
 use portway_ebpf::policy::{Guard, Guarded};
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,10 @@ impl Guarding {
     /// What was counted, in the text form that Prometheus reads.
     pub(crate) fn metrics(&self) -> String {
         let report = self.report();
-        let counted = self.lock().guard.as_mut().and_then(|it| it.counted().ok()).unwrap_or_default();
+        let (counted, fill) = match &mut self.lock().guard {
+            Some(guard) => (guard.counted().unwrap_or_default(), guard.enforcer().fill()),
+            None => Default::default(),
+        };
         let mut out = String::new();
         let labels =
             |(policy, is_ingress, outcome, _): &(Option<portway_config::NamespacedName>, bool, _, _)| {
@@ -95,6 +99,7 @@ impl Guarding {
         let pods = [("guarded", report.pods.len() as u64 - troubled), ("cut_off", troubled)];
         family(&mut out, PODS, pods.into_iter().map(|(state, count)| (format!("state=\"{state}\""), count)));
         family(&mut out, PROBLEMS, [(String::new(), report.problems.len() as u64)].into_iter());
+        encode_fill(&mut out, MAP_ENTRIES, MAP_ENTRIES_LIMIT, &fill);
         out
     }
 }
@@ -122,6 +127,9 @@ const PODS: Family = [
 const PROBLEMS: Family =
     ["portway_policy_problems", "gauge", "What is not enforced as it should be; /status tells of each."];
 
+const MAP_ENTRIES: &str = "portway_policy_map_entries";
+const MAP_ENTRIES_LIMIT: &str = "portway_policy_map_entries_limit";
+
 fn family(out: &mut String, [name, kind, help]: Family, samples: impl Iterator<Item = (String, u64)>) {
     // Writing to a String cannot fail, here and below.
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -137,10 +145,11 @@ mod tests {
 
     #[test]
     fn metrics_are_documented() {
-        let page = include_str!("../../../../../docs/ebpf.md");
+        let page = include_str!("../../../../../docs/metrics.md");
         let metrics = Guarding::default().metrics();
         assert!(metrics.contains("portway_policy_problems 0\n"), "{metrics}");
-        for [name, ..] in [FLOWS, PACKETS, DROPS, PODS, PROBLEMS] {
+        let names = [FLOWS, PACKETS, DROPS, PODS, PROBLEMS].map(|it| it[0]);
+        for name in names.into_iter().chain([MAP_ENTRIES, MAP_ENTRIES_LIMIT]) {
             assert!(metrics.contains(&format!("# TYPE {name} ")), "{name}");
             assert!(page.contains(&format!("`{name}`")), "{name}");
         }
