@@ -168,7 +168,8 @@ impl Balancer {
         if before.is_some_and(|before| before.is_known && before.service == *service) {
             return;
         }
-        let had_flags = before.map(|it| flags(&it.service));
+        // One that was found may be of a former layout, and not stand in the map yet.
+        let had_flags = before.filter(|it| it.is_known).map(|it| flags(&it.service));
         let is_new = before.is_none();
         let id = before.map_or_else(
             || {

@@ -47,6 +47,16 @@ pub enum KernelError {
         /// Why.
         error: io::Error,
     },
+    /// What a former version keeps has changed in a way that nothing can be carried over by.
+    #[error(
+        "the eBPF map `{map}` of version {version} of the layout is not what that version describes, or has fields of another size"
+    )]
+    Former {
+        /// Its name.
+        map: &'static str,
+        /// The version.
+        version: u32,
+    },
     /// A map could not be read or changed.
     #[error("the eBPF map `{map}`: {}", causes(.error))]
     Map {
@@ -91,7 +101,7 @@ impl KernelError {
     /// The system's own error, where it was the system that refused.
     fn system(&self) -> Option<&io::Error> {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
-            Self::Layout(_) => None,
+            Self::Layout(_) | Self::Former { .. } => None,
             Self::Load(error) => Some(error),
             Self::Program { error, .. } | Self::Attach { error, .. } => Some(&**error),
             Self::Map { error, .. } => Some(error),

@@ -1,5 +1,7 @@
 //! The edge: loads the programs, attaches them, fills and reads the maps.
 
+mod hand_over;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -15,11 +17,14 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
 
+pub use self::hand_over::HandOver;
+use self::hand_over::{Former, Services};
 use crate::balancer::Change;
 use crate::drop_reason::DropReason;
 use crate::error::KernelError;
 use crate::flow;
 use crate::layout::{self, Flow, LinkAddress, MAGLEV_SLOTS, ServiceCounters, ServiceKey, Settings, Tuple};
+use crate::layouts::Layout;
 use crate::limits::Limits;
 use crate::object;
 use crate::pin::{self, PINNED_MAPS, Pins};
@@ -82,6 +87,11 @@ pub struct Kernel {
     ahead: Vec<Ahead>,
     /// Where maps and links stay when this goes.
     pins: Option<Pins>,
+    hand_over: HandOver,
+    /// Whose flows are being carried over.
+    former: Option<Former>,
+    /// Those that do not stand in a map of this layout yet.
+    inherited: Services,
 }
 
 impl Kernel {
@@ -95,13 +105,34 @@ impl Kernel {
     }
 
     /// The same, with maps and links that outlive the process: under `directory`, which is in a file system for that
-    /// (bpffs). What is there already goes on: flows stay, and the programs take the place of the former at once.
+    /// (bpffs). What is there already goes on: flows stay, and the programs take the place of the former at once. What is
+    /// there in a former layout is carried over, as [`hand_over`](Self::hand_over) tells.
     ///
     /// # Errors
     ///
     /// The same; or nothing can be made there.
     pub fn load_pinned(limits: &Limits, node: Node, directory: &Path) -> Result<Self, KernelError> {
-        Self::load_from(limits, node, Some(Pins::open(directory)?))
+        Self::load_pinned_after(limits, node, directory, &Layout::former())
+    }
+
+    /// The same, where these are the former layouts that are known.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn load_pinned_after(
+        limits: &Limits,
+        node: Node,
+        directory: &Path,
+        known: &[Layout],
+    ) -> Result<Self, KernelError> {
+        let pins = Pins::open(directory)?;
+        let has_served = pins.has_links();
+        let mut kernel = Self::load_from(limits, node, Some(pins))?;
+        if !has_served {
+            kernel.begin_hand_over(directory, known);
+        }
+        Ok(kernel)
     }
 
     fn load_from(limits: &Limits, node: Node, pins: Option<Pins>) -> Result<Self, KernelError> {
@@ -125,7 +156,14 @@ impl Kernel {
             let path = pins.as_ref().map(|it| it.map(map)).unwrap_or_default();
             loader.map_pin_path(map, path);
         }
-        let mut kernel = Self { programs: loader.load(object::OBJECT)?, ahead: Vec::new(), pins };
+        let mut kernel = Self {
+            programs: loader.load(object::OBJECT)?,
+            ahead: Vec::new(),
+            pins,
+            hand_over: HandOver::Nothing,
+            former: None,
+            inherited: Vec::new(),
+        };
         kernel.tell(limits, node)?;
         for name in [INGRESS, EGRESS, SEND] {
             let program =
@@ -201,7 +239,7 @@ impl Kernel {
                 interface: interface.to_owned(),
                 error: Box::new(error),
             };
-            let Self { programs, pins, ahead } = self;
+            let Self { programs, pins, ahead, .. } = self;
             let program: &mut SchedClassifier = programs
                 .program_mut(name)
                 .ok_or(ProgramError::NotLoaded)
@@ -221,7 +259,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// The listeners and the endpoints that stand in the maps, as of a process before this one.
+    /// The listeners and the endpoints that stand in the maps, as of a process before this one. Those of a former layout are among
+    /// them.
     ///
     /// # Errors
     ///
@@ -231,7 +270,8 @@ impl Kernel {
         &mut self,
     ) -> Result<(Vec<(ServiceKey, layout::Service)>, Vec<(u32, layout::Endpoint)>), KernelError> {
         let services: HashMap<_, ServiceKey, layout::Service> = self.map("services")?;
-        let services = services.iter().collect::<Result<_, _>>().map_err(told("services"))?;
+        let mut services = services.iter().collect::<Result<Services, _>>().map_err(told("services"))?;
+        services.extend(self.inherited.iter().copied());
         let endpoints: HashMap<_, u32, layout::Endpoint> = self.map("endpoints")?;
         let endpoints = endpoints.iter().collect::<Result<_, _>>().map_err(told("endpoints"))?;
         Ok((services, endpoints))

@@ -349,14 +349,21 @@ pub fn fingerprint() -> u64 {
 }
 
 pub(crate) fn fingerprint_of(structures: &[Structure]) -> u64 {
+    fingerprint_by(structures.iter().map(|it| (it.name, it.size, it.fields.iter().copied())))
+}
+
+/// Of structures' names and sizes, and those of their fields with their offsets.
+pub(crate) fn fingerprint_by<'a>(
+    structures: impl Iterator<Item = (&'a str, usize, impl Iterator<Item = (&'a str, usize, usize)>)>,
+) -> u64 {
     // FNV-1a: the same in every build.
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut add = |bytes: &[u8]| hash = bytes.iter().fold(hash, |hash, byte| step(hash, *byte));
-    for structure in structures {
-        add(structure.name.as_bytes());
-        add(&structure.size.to_le_bytes());
-        for (field, offset, size) in structure.fields {
+    for (name, size, fields) in structures {
+        add(name.as_bytes());
+        add(&size.to_le_bytes());
+        for (field, offset, size) in fields {
             add(field.as_bytes());
             add(&offset.to_le_bytes());
             add(&size.to_le_bytes());

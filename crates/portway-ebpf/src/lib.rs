@@ -12,6 +12,7 @@ mod error;
 pub mod flow;
 pub mod kernel;
 pub mod layout;
+pub mod layouts;
 mod limits;
 pub mod links;
 pub mod maglev;
@@ -27,6 +28,6 @@ mod walk;
 
 pub use self::drop_reason::DropReason;
 pub use self::error::KernelError;
-pub use self::kernel::{Kernel, Node, Sweep};
+pub use self::kernel::{HandOver, Kernel, Node, Sweep};
 pub use self::limits::Limits;
 pub use self::walk::Fill;

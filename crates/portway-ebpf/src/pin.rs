@@ -11,7 +11,7 @@ use nix::net::if_::if_nametoindex;
 
 use crate::detach::detach;
 use crate::error::KernelError;
-use crate::layout;
+use crate::layouts::Layout;
 
 /// The maps that are kept. What the others hold is of one packet, or told anew.
 pub(crate) const PINNED_MAPS: [&str; 9] =
@@ -26,12 +26,16 @@ pub(crate) struct Pins {
 impl Pins {
     /// Under a folder that is named for the layout of the maps: those of another layout stay apart.
     pub(crate) fn open(directory: &Path) -> Result<Self, KernelError> {
-        Self::open_for(directory, layout::fingerprint())
+        Self::open_in(directory, &Layout::current().folder())
     }
 
     /// The same for maps whose layout has this fingerprint.
     pub(crate) fn open_for(directory: &Path, fingerprint: u64) -> Result<Self, KernelError> {
-        let it = Self { directory: directory.join(format!("{fingerprint:016x}")) };
+        Self::open_in(directory, &folder_for(fingerprint))
+    }
+
+    fn open_in(directory: &Path, folder: &str) -> Result<Self, KernelError> {
+        let it = Self::in_folder(directory, folder);
         for folder in ["maps", "links", "programs"] {
             let path = it.directory.join(folder);
             fs::create_dir_all(&path).map_err(|error| refused(&path, error))?;
@@ -41,7 +45,17 @@ impl Pins {
 
     /// The same, whether there is anything or not.
     pub(crate) fn at(directory: &Path) -> Self {
-        Self { directory: directory.join(format!("{:016x}", layout::fingerprint())) }
+        Self::in_folder(directory, &Layout::current().folder())
+    }
+
+    /// The same of another layout, by its folder.
+    pub(crate) fn in_folder(directory: &Path, folder: &str) -> Self {
+        Self { directory: directory.join(folder) }
+    }
+
+    /// Whether programs are at any interface by these.
+    pub(crate) fn has_links(&self) -> bool {
+        fs::read_dir(self.directory.join("links")).is_ok_and(|mut it| it.next().is_some())
     }
 
     pub(crate) fn program(&self, name: &str) -> PathBuf {
@@ -95,9 +109,31 @@ pub(crate) fn keep_program(program: &mut Program, path: &Path) -> Result<(), Ker
     program.pin(path).map_err(|error| told(crate::error::causes(&error)))
 }
 
-/// Whether this version keeps anything under a directory.
-pub fn is_kept(directory: &Path) -> bool {
-    directory.join(format!("{:016x}", layout::fingerprint())).join("maps").join("services").exists()
+/// What is kept under a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// What this version goes on with as it is.
+    Own,
+    /// What a version with another layout has left, which can be carried over.
+    Former,
+    /// The same, and it is not known how.
+    Unknown,
+}
+
+/// What is kept under a directory.
+pub fn kept(directory: &Path) -> Kept {
+    if Pins::at(directory).map("services").exists() {
+        return Kept::Own;
+    }
+    let has = |pins: Pins| pins.map("services").exists();
+    if Layout::former().iter().any(|it| has(Pins::in_folder(directory, &it.folder()))) {
+        return Kept::Former;
+    }
+    let folders = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let mut folders = folders.map(|it| Pins { directory: it.path() });
+    if folders.any(has) { Kept::Unknown } else { Kept::Nothing }
 }
 
 /// Takes away everything that was kept under a directory: links go, and with them the programs. Returns whether there
@@ -107,12 +143,19 @@ pub fn is_kept(directory: &Path) -> bool {
 ///
 /// It cannot be removed.
 pub fn remove(directory: &Path, but_own: bool) -> Result<bool, KernelError> {
-    remove_but(directory, but_own.then(layout::fingerprint))
+    remove_others(directory, but_own.then(|| Layout::current().folder()))
 }
 
 /// The same, but for what is under this fingerprint.
 pub(crate) fn remove_but(directory: &Path, own: Option<u64>) -> Result<bool, KernelError> {
-    let own = own.map(|it| format!("{it:016x}"));
+    remove_others(directory, own.map(folder_for))
+}
+
+fn folder_for(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}
+
+fn remove_others(directory: &Path, own: Option<String>) -> Result<bool, KernelError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -185,7 +185,14 @@ fn ids_are_kept_over_a_restart() {
     let wanted = Services::from([(listener(80), service(&[(1, &[2, 4])]))]);
     assert_eq!(
         shown(&after.serve(&wanted, at(1))),
-        ["endpoint 4 is 10.0.0.4", "table of 1", "no 81", "no table of 2", "no counters of 2"]
+        [
+            "endpoint 4 is 10.0.0.4",
+            "table of 1",
+            "80 is service 1",
+            "no 81",
+            "no table of 2",
+            "no counters of 2"
+        ]
     );
     assert_eq!(after.draining(), 2);
     assert_eq!(shown(&after.expire(at(30))), ["no endpoint 1", "no endpoint 3"]);
@@ -219,5 +226,6 @@ fn an_endpoint_that_is_reached_by_another_node_is_another_one() {
 
     let service = layout::Service { id: 1, flags: 0 };
     let mut next = Balancer::resume(DRAIN, &[(key(&listener(80)), service)], &[(1, first)]);
-    assert_eq!(shown(&next.serve(&by(node(9)), at(0))), ["table of 1"], "found in the maps");
+    let found = ["table of 1", "80 is service 1"];
+    assert_eq!(shown(&next.serve(&by(node(9)), at(0))), found, "found in the maps");
 }

@@ -11,6 +11,7 @@
 
 mod announcing;
 mod bpffs;
+mod hand_over;
 mod host;
 mod peers;
 mod policed;

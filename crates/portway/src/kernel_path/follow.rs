@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use portway_config::{Configuration, ListenerProtocol};
 use portway_ebpf::kernel::Ahead;
-use portway_ebpf::{KernelError, Limits, Sweep, metrics, pin};
+use portway_ebpf::pin::{self, Kept};
+use portway_ebpf::{KernelError, Limits, Sweep, metrics};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
 
@@ -99,8 +100,12 @@ impl KernelPath {
         let it = Self::new(Ebpf::On, Vec::new(), drain);
         let mut follower = it.lock();
         follower.terms.routed_back = RoutedBack::Pods { node };
-        // Where nothing has been served yet, connections to the same addresses may be under way by others.
-        follower.beside_others_until = if pin::is_kept(&pins) { Duration::ZERO } else { drain };
+        // Where nothing has been served yet, connections to the same addresses may be under way by others. So they may while flows are
+        // carried over; where it is not known how, it is best to lead them by the table, which has not changed.
+        follower.beside_others_until = match pin::kept(&pins) {
+            Kept::Own | Kept::Unknown => Duration::ZERO,
+            Kept::Nothing | Kept::Former => drain,
+        };
         follower.pins = Some(pins);
         drop(follower);
         it
@@ -317,11 +322,15 @@ impl Follower {
         }
         // Behind the interfaces: what is served must be seen on its way back.
         loaded.kernel.apply(&loaded.balancer.serve(&decision.services, now))?;
-        self.loaded = Some(loaded);
+        // Programs of another layout have served until now.
         if let Some(pins) = &self.pins {
-            // Of another version, whose maps could not be taken over. Its programs have served until now.
+            if loaded.end_hand_over()? {
+                // What is left to the former programs meanwhile is known here now.
+                self.beside_others_until = Duration::ZERO;
+            }
             pin::remove(pins, true)?;
         }
+        self.loaded = Some(loaded);
         Ok(())
     }
 

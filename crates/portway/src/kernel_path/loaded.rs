@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 use portway_ebpf::balancer::Balancer;
-use portway_ebpf::layout::ServiceCounters;
+use portway_ebpf::layout::{SERVICE_BESIDE_PROXY, ServiceCounters};
 use portway_ebpf::metrics::Counted;
-use portway_ebpf::{Kernel, KernelError, Limits, Node, Sweep};
+use portway_ebpf::{HandOver, Kernel, KernelError, Limits, Node, Sweep};
 
 use super::decide::Decision;
 use super::machine::Machine;
@@ -20,6 +20,8 @@ pub(super) struct Loaded {
     pub(super) attached: BTreeMap<u32, String>,
     pub(super) last_sweep: Instant,
     pub(super) swept: Sweep,
+    /// Whether connections to the same addresses may have been under way by others when the former layout came to serve.
+    was_beside_others: bool,
 }
 
 impl Loaded {
@@ -29,17 +31,30 @@ impl Loaded {
         pins: Option<&Path>,
         drain: Duration,
     ) -> Result<Self, KernelError> {
+        let mut was_beside_others = false;
         let (kernel, balancer) = match pins {
             None => (Kernel::load(limits, node)?, Balancer::new(drain)),
             Some(pins) => {
                 let mut kernel = Kernel::load_pinned(limits, node, pins)?;
                 let (services, endpoints) = kernel.standing()?;
+                was_beside_others = services.iter().any(|(_, it)| it.flags & SERVICE_BESIDE_PROXY != 0);
+                tell_of(kernel.hand_over());
                 let balancer = Balancer::resume(drain, &services, &endpoints);
                 (kernel, balancer)
             }
         };
         let (attached, swept) = (BTreeMap::new(), Sweep::default());
-        Ok(Self { kernel, balancer, attached, last_sweep: Instant::now(), swept })
+        Ok(Self { kernel, balancer, attached, last_sweep: Instant::now(), swept, was_beside_others })
+    }
+
+    /// Carries over what the programs of a former layout have begun until now. Whether no connection is anybody else's after that.
+    pub(super) fn end_hand_over(&mut self) -> Result<bool, KernelError> {
+        let is_under_way = self.kernel.is_handing_over();
+        let entries = self.kernel.end_hand_over()?;
+        if entries > 0 {
+            tracing::info!("{entries} entries of flows that began meanwhile are carried over as well");
+        }
+        Ok(is_under_way && !self.was_beside_others)
     }
 
     pub(super) fn attach(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {
@@ -74,5 +89,22 @@ impl Loaded {
         let drops = self.kernel.drops()?;
         let fill = self.kernel.fill();
         Ok(Counted { listeners: listeners.into_iter().collect(), drops, fill })
+    }
+}
+
+fn tell_of(hand_over: &HandOver) {
+    match hand_over {
+        HandOver::Nothing => {}
+        HandOver::From { version, entries } => {
+            tracing::info!(
+                "connections go on: maps of version {version} of the layout are carried over, with {entries} entries of flows"
+            );
+        }
+        HandOver::Cut { why } => {
+            tracing::warn!(
+                "what another version of the agent has left cannot be carried over: {why}; connections go on as far as the table leads \
+                 them to the same endpoint again, and others are cut, such as those to endpoints that have left"
+            );
+        }
     }
 }

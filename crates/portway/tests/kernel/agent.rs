@@ -16,6 +16,7 @@ use crate::controller::{ADMIN, Controller, agents, ask};
 use crate::host::Host;
 use crate::network::{CLIENT, Network};
 use crate::peers::{Connection, Datagrams, serve_tcp, serve_udp};
+use crate::running::eventually;
 use crate::running::portway::Portway;
 use crate::wiring::pod;
 
@@ -176,4 +177,29 @@ fn connections_outlive_the_agent_and_the_next_one_goes_on() {
     let told = cluster.ask(&["remove", "--pins", &cluster.controller.pins()]);
     assert!(told.contains("removed"), "{told}");
     assert_eq!(it.programs_at("clients"), 0);
+}
+
+#[test]
+fn an_agent_of_another_layout_leads_connections_on_by_the_table() {
+    let cluster = Cluster::new();
+    let it = &cluster.it;
+    serve_all(it);
+    let agent = cluster.agent();
+    cluster.lead_to(&[pod(0)[0], pod(1)[0]]);
+    let mut connections: Vec<_> = (0..8).map(|_| Connection::open(&it.client, TCP)).collect();
+    agent.signal("KILL");
+    agent.wait();
+    let pins = std::path::PathBuf::from(cluster.controller.pins());
+    let folder = std::fs::read_dir(&pins).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(&folder, pins.join("v0-0123456789abcdef")).unwrap();
+
+    let agent = cluster.agent();
+    cluster.lead_to(&[pod(0)[0], pod(1)[0]]);
+    eventually("the former programs are gone", || (it.programs_at("clients") == 2).then_some(()));
+    connections.iter_mut().for_each(|connection| connection.exchange(1000));
+    let told = agent.stderr();
+    assert!(
+        told.contains("does not know that of v0-0123456789abcdef; connections go on as far as"),
+        "{told}"
+    );
 }
