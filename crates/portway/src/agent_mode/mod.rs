@@ -21,7 +21,7 @@ use crate::output;
 const WRONG_USE: u8 = 2;
 
 pub(crate) fn run(args: AgentArgs) -> ExitCode {
-    let result = match (args.command, args.serve) {
+    let result = match (args.command, args.serve.zip(args.stream)) {
         (Some(AgentCommand::Status { admin, output }), _) => {
             return crate::status::run(&StatusArgs { admin, output });
         }
@@ -32,7 +32,7 @@ pub(crate) fn run(args: AgentArgs) -> ExitCode {
                 output::print(&format!("{}: {told}\n", pins.display()));
             })
             .map_err(|error| error.to_string()),
-        (None, Some(args)) => run::run(args).map_err(|error| error.to_string()),
+        (None, Some((args, stream))) => run::run(args, stream).map_err(|error| error.to_string()),
         (None, None) => {
             output::print_error(
                 "error: --controller and --node-address are needed; see `portway agent --help`\n",

@@ -9,15 +9,15 @@ use portway_proxy::observe::{LogFormat, ObserveOptions, Observer};
 use portway_route::Router;
 use portway_translate::Statuses;
 use portway_xds::client::RefusedByProxy;
-use portway_xds::{Client, ClientOptions, Limits, Refusal, Report, ResourceKey, Update};
+use portway_xds::{Client, Refusal, Report, ResourceKey, Update};
 
 use super::announce::{AnnounceOptions, Announcing};
 use super::cluster;
 use super::policy::{self, Policing, PolicyOptions};
 use crate::admin::{AdminServer, AdminState};
-use crate::cli::{AgentServeArgs, Switch};
+use crate::cli::{AgentServeArgs, StreamArgs, Switch};
 use crate::kernel_path::{KernelPath, Path};
-use crate::proxy_mode::{StartError, random};
+use crate::proxy_mode::{StartError, client_options};
 use crate::standalone::Published;
 use crate::standalone::signals::{Asked, Signals};
 use crate::wording::counted;
@@ -27,13 +27,13 @@ use crate::wording::counted;
 /// # Errors
 ///
 /// It could not start.
-pub(super) fn run(args: AgentServeArgs) -> Result<(), StartError> {
+pub(super) fn run(args: AgentServeArgs, stream: StreamArgs) -> Result<(), StartError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Threads)?;
-    runtime.block_on(serve(args))
+    runtime.block_on(serve(args, stream))
 }
 
-async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
+async fn serve(args: AgentServeArgs, stream: StreamArgs) -> Result<(), StartError> {
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
     let kernel_path = KernelPath::for_node(args.node_address, args.pins.clone(), args.drain_timeout);
     let options = ObserveOptions { log: LogFormat::Off, ..ObserveOptions::default() };
@@ -55,7 +55,7 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
     tracing::info!(
         "agent of the node {}, controlled by {}; http://{}/ answers questions",
         args.node_address,
-        args.controller,
+        stream.controller,
         admin.address()
     );
     let (namespace, node) = (args.lease_namespace.clone(), args.node_name.clone());
@@ -66,7 +66,8 @@ async fn serve(args: AgentServeArgs) -> Result<(), StartError> {
         }
     };
     let mut cluster = Box::pin(cluster);
-    let mut client = Client::start(client_options(args));
+    // What it needs for a start without a controller is in the kernel, so it keeps nothing on the disk.
+    let mut client = Client::start(client_options(stream, node_agents(), None));
     let mut serial = None;
     loop {
         tokio::select! {
@@ -166,18 +167,4 @@ fn announcing(args: &AgentServeArgs) -> Result<Option<Announcing>, StartError> {
         pins: args.pins.clone(),
     };
     Announcing::start(options).map(Some).map_err(StartError::Threads)
-}
-
-fn client_options(args: AgentServeArgs) -> ClientOptions {
-    ClientOptions {
-        gateway: node_agents(),
-        pod: ["POD_NAME", "HOSTNAME"].iter().find_map(|it| std::env::var(it).ok()).unwrap_or_default(),
-        controller: args.controller,
-        ca_file: args.controller_ca,
-        token_file: args.token_file,
-        // What it needs for a start without a controller is in the kernel.
-        state_dir: None,
-        random: Box::new(random),
-        limits: Limits::default(),
-    }
 }

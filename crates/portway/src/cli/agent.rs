@@ -10,6 +10,7 @@ use portway_ebpf::service::Transport;
 
 use super::Output;
 use super::run::parse_duration;
+use super::stream::StreamArgs;
 use crate::agent_mode::At;
 use crate::kernel_path::Network;
 
@@ -21,6 +22,10 @@ pub(crate) struct AgentArgs {
 
     #[command(flatten)]
     pub(crate) serve: Option<AgentServeArgs>,
+
+    // Not within the others: clap takes options with such a part of their own for given never.
+    #[command(flatten)]
+    pub(crate) stream: Option<StreamArgs>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,18 +124,6 @@ const DEFAULT_AGENT_ADMIN: &str = "127.0.0.1:19902";
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentServeArgs {
-    /// The controller that tells what to serve; its certificate must have the name HOST
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) controller: String,
-
-    /// Certificates in PEM of who must have signed the controller's; by default who the system trusts
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) controller_ca: Option<PathBuf>,
-
-    /// The token that the controller is shown; read at each connect
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) token_file: Option<PathBuf>,
-
     /// The node's own address: the interface that has it leads out of the node
     #[arg(long, value_name = "ADDR")]
     pub(crate) node_address: IpAddr,

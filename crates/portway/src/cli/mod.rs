@@ -5,6 +5,7 @@ mod controller;
 mod explain;
 mod proxy;
 mod run;
+mod stream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use self::controller::ControllerArgs;
 pub(crate) use self::explain::{AskedRequest, ExplainArgs};
 pub(crate) use self::proxy::ProxyArgs;
 pub(crate) use self::run::{AccessLog, RunArgs};
+pub(crate) use self::stream::StreamArgs;
 
 /// Where a running Portway answers questions about itself, unless it is told otherwise.
 pub(crate) const DEFAULT_ADMIN: &str = "127.0.0.1:9900";

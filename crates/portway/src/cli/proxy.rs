@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use portway_config::NamespacedName;
 
 use super::run::parse_duration;
+use super::stream::StreamArgs;
 use super::{AccessLog, DEFAULT_ADMIN};
 
 #[derive(Debug, Args)]
@@ -17,19 +18,8 @@ pub(crate) struct ProxyArgs {
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = parse_gateway)]
     pub(crate) gateway: NamespacedName,
 
-    /// The controller that tells what to serve; its certificate must have the name HOST
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) controller: String,
-
-    /// Certificates in PEM of who must have signed the controller's; by default who the system trusts
-    ///
-    /// It is read at each connect, so that it may be replaced.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) controller_ca: Option<PathBuf>,
-
-    /// The token that the controller is shown; read at each connect
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) stream: StreamArgs,
 
     /// Where the last good configuration is kept, so that a restart needs no controller
     ///

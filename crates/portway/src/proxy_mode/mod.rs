@@ -10,4 +10,4 @@ mod run;
 mod serve;
 
 pub(crate) use self::error::StartError;
-pub(crate) use self::run::{random, run};
+pub(crate) use self::run::{client_options, run};

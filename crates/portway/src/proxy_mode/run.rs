@@ -3,10 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use portway_config::NamespacedName;
 use portway_proxy::Proxy;
 use portway_proxy::observe::{ObserveOptions, Observer};
 use portway_proxy::proxy::ProxyOptions;
@@ -17,7 +19,7 @@ use super::compile::Addresses;
 use super::error::StartError;
 use super::serve::ServedGateway;
 use crate::admin::{AdminServer, AdminState};
-use crate::cli::ProxyArgs;
+use crate::cli::{ProxyArgs, StreamArgs};
 use crate::standalone::signals::{Asked, Signals};
 use crate::standalone::{OPEN_AGAIN, drain};
 
@@ -52,12 +54,12 @@ async fn serve(args: ProxyArgs) -> Result<(), StartError> {
     tracing::info!(
         "proxy of Gateway {}, controlled by {}; http://{}/ answers questions",
         args.gateway,
-        args.controller,
+        args.stream.controller,
         admin.address()
     );
     let (delay, grace) = (args.drain_delay, args.drain_timeout);
     let mut gateway = ServedGateway::new(proxy, addresses, Arc::clone(&state));
-    let mut client = Client::start(client_options(args));
+    let mut client = Client::start(client_options(args.stream, args.gateway, args.state_dir));
 
     follow(&mut client, &mut gateway, stop(&mut signals)).await;
     state.drain();
@@ -119,22 +121,27 @@ fn addresses(bind: &[IpAddr]) -> Vec<IpAddr> {
     vec![if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }]
 }
 
-fn client_options(args: ProxyArgs) -> ClientOptions {
+/// How the configuration of a Gateway is followed. With a state directory, it is kept there.
+pub(crate) fn client_options(
+    stream: StreamArgs,
+    gateway: NamespacedName,
+    state_dir: Option<PathBuf>,
+) -> ClientOptions {
     ClientOptions {
-        gateway: args.gateway,
+        gateway,
         // The pods that the controller makes have it; elsewhere the host's name is good enough for a log.
         pod: ["POD_NAME", "HOSTNAME"].iter().find_map(|it| std::env::var(it).ok()).unwrap_or_default(),
-        controller: args.controller,
-        ca_file: args.controller_ca,
-        token_file: args.token_file,
-        state_dir: args.state_dir,
+        controller: stream.controller,
+        ca_file: stream.controller_ca,
+        token_file: stream.token_file,
+        state_dir,
         random: Box::new(random),
         limits: Limits::default(),
     }
 }
 
 /// At least 0 and less than 1.
-pub(crate) fn random() -> f64 {
+fn random() -> f64 {
     // Each RandomState has keys of its own; 32 bits have an exact form in f64.
     let bits = RandomState::new().hash_one(()) >> 32;
     f64::from(u32::try_from(bits).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
