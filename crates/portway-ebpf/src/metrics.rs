@@ -1,7 +1,13 @@
-//! What the programs have counted, in the text form that Prometheus reads.
+//! What the programs have counted, as metrics.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write as _};
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::drop_reason::DropReason;
 use crate::layout::ServiceCounters;
@@ -27,80 +33,102 @@ pub struct Counted {
     pub fill: BTreeMap<String, Fill>,
 }
 
-struct Family<'a> {
-    out: &'a mut String,
-    name: &'static str,
+impl Collector for Counted {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let help = "TCP connections and UDP flows that the kernel took to an endpoint, or to a proxy.";
+        let mut family = counter(&mut encoder, "portway_kernel_flows", help)?;
+        for (labels, it) in &self.listeners {
+            sample(&mut family, &labels.pairs().as_slice(), it.flows)?;
+        }
+        let packets = |it: &ServiceCounters| [it.packets_from_client, it.packets_from_endpoint];
+        self.of_directions(&mut encoder, "portway_kernel_packets", "Packets of such flows.", packets)?;
+        let bytes = |it: &ServiceCounters| [it.bytes_from_client, it.bytes_from_endpoint];
+        self.of_directions(&mut encoder, "portway_kernel_bytes", "Bytes of their IP packets.", bytes)?;
+        let help = "Packets of such flows that were dropped, by reason.";
+        let mut family = counter(&mut encoder, "portway_kernel_dropped_packets", help)?;
+        for (reason, count) in &self.drops {
+            sample(&mut family, &[("reason", reason.as_str())], *count)?;
+        }
+        encode_fill(
+            &mut encoder,
+            "portway_kernel_map_entries",
+            "portway_kernel_map_entries_limit",
+            &self.fill,
+        )
+    }
 }
 
-impl<'a> Family<'a> {
-    fn new(out: &'a mut String, name: &'static str, kind: &str, help: &str) -> Self {
-        // Writing to a String cannot fail, here and below.
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        Self { out, name }
-    }
-
-    fn sample(&mut self, labels: &str, value: impl Display) {
-        let _ = writeln!(self.out, "{}{{{labels}}} {value}", self.name);
-    }
-
-    fn of_listeners(
-        mut self,
-        counted: &Counted,
-        values: impl Fn(&ServiceCounters) -> Vec<(&'static str, u64)>,
-    ) {
-        for (ListenerLabels { gateway, listener }, counters) in &counted.listeners {
-            for (more, value) in values(counters) {
-                self.sample(&format!("gateway=\"{gateway}\",listener=\"{listener}\"{more}"), value);
+impl Counted {
+    fn of_directions(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        values: impl Fn(&ServiceCounters) -> [u64; 2],
+    ) -> fmt::Result {
+        let mut family = counter(encoder, name, help)?;
+        for (labels, counters) in &self.listeners {
+            for (direction, value) in ["from_client", "from_endpoint"].into_iter().zip(values(counters)) {
+                let direction = [("direction", direction)];
+                sample(&mut family, &(labels.pairs().as_slice(), direction), value)?;
             }
         }
+        Ok(())
     }
 }
 
-const FROM_CLIENT: &str = ",direction=\"from_client\"";
-const FROM_ENDPOINT: &str = ",direction=\"from_endpoint\"";
-
-/// All metrics.
-pub fn encode(counted: &Counted) -> String {
-    let mut out = String::new();
-    let help = "TCP connections and UDP flows that the kernel took to an endpoint, or to a proxy.";
-    Family::new(&mut out, "portway_kernel_flows_total", "counter", help)
-        .of_listeners(counted, |it| vec![("", it.flows)]);
-    Family::new(&mut out, "portway_kernel_packets_total", "counter", "Packets of such flows.")
-        .of_listeners(counted, |it| {
-            vec![(FROM_CLIENT, it.packets_from_client), (FROM_ENDPOINT, it.packets_from_endpoint)]
-        });
-    Family::new(&mut out, "portway_kernel_bytes_total", "counter", "Bytes of their IP packets.")
-        .of_listeners(counted, |it| {
-            vec![(FROM_CLIENT, it.bytes_from_client), (FROM_ENDPOINT, it.bytes_from_endpoint)]
-        });
-    let help = "Packets of such flows that were dropped, by reason.";
-    let mut family = Family::new(&mut out, "portway_kernel_dropped_packets_total", "counter", help);
-    for (reason, count) in &counted.drops {
-        family.sample(&format!("reason=\"{}\"", reason.as_str()), count);
+impl ListenerLabels {
+    fn pairs(&self) -> [(&'static str, &str); 2] {
+        [("gateway", &self.gateway), ("listener", &self.listener)]
     }
-    encode_fill(&mut out, "portway_kernel_map_entries", "portway_kernel_map_entries_limit", &counted.fill);
-    out
+}
+
+/// Begins a family of counters; `_total`, which counters end with, is added to its name.
+fn counter<'a>(
+    encoder: &'a mut DescriptorEncoder<'_>,
+    name: &'a str,
+    help: &str,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Counter)
+}
+
+fn sample(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
+    ConstCounter::new(value).encode(family.encode_family(labels)?)
 }
 
 /// How full maps are, under these names.
+///
+/// # Errors
+///
+/// Whatever the encoder's text refuses.
 pub fn encode_fill(
-    out: &mut String,
-    entries: &'static str,
-    limit: &'static str,
+    encoder: &mut DescriptorEncoder<'_>,
+    entries: &str,
+    limit: &str,
     fill: &BTreeMap<String, Fill>,
-) {
-    let mut family = Family::new(out, entries, "gauge", "Entries in each eBPF map.");
+) -> fmt::Result {
+    gauges(encoder, entries, "Entries in each eBPF map.", fill, |it| it.entries)?;
+    gauges(encoder, limit, "Entries that each eBPF map has room for.", fill, |it| it.limit)
+}
+
+fn gauges(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    fill: &BTreeMap<String, Fill>,
+    value: impl Fn(&Fill) -> u64,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (map, it) in fill {
-        family.sample(&format!("map=\"{map}\""), it.entries);
+        ConstGauge::new(value(it)).encode(family.encode_family(&[("map", map.as_str())])?)?;
     }
-    let mut family = Family::new(out, limit, "gauge", "Entries that each eBPF map has room for.");
-    for (map, it) in fill {
-        family.sample(&format!("map=\"{map}\""), it.limit);
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use portway_documented::{documented_families, families, page, section};
+
     use super::*;
 
     #[test]
@@ -117,7 +145,10 @@ mod tests {
             drops: vec![(DropReason::NoEndpoint, 4)],
             fill: [("flows".to_owned(), Fill { entries: 5, limit: 262_144 })].into(),
         };
-        let text = encode(&counted);
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(counted));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "portway_kernel_flows_total{gateway=\"a/g\",listener=\"dns\"} 1",
             "portway_kernel_packets_total{gateway=\"a/g\",listener=\"dns\",direction=\"from_client\"} 2",
@@ -128,12 +159,11 @@ mod tests {
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
         }
-        let page = include_str!("../../../docs/metrics.md");
-        let names: Vec<_> =
-            text.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        assert_eq!(names.len(), 6);
-        for name in names {
-            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        let documented = documented_families(&section(&page("metrics.md"), "The node agent"));
+        let told = families(&text);
+        assert_eq!(told.len(), 6);
+        for (name, family) in told {
+            assert_eq!(documented.get(&name), Some(&family), "{name}");
         }
     }
 }

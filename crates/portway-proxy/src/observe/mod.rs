@@ -6,7 +6,7 @@
 //! lines are dropped then, and counted.
 
 mod access_log;
-pub mod exposition;
+mod exposition;
 mod json;
 mod log_line;
 mod metrics;
@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use access_log::{LogBuffer, LogWriter};
 use metrics::Shard;
+use prometheus_client::collector::Collector;
 
 /// What is to be seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,10 +55,11 @@ impl Observer {
         Recorder { log: self.writer.buffer(self.options.log), shard }
     }
 
-    /// All metrics in the text form of OpenMetrics.
-    pub fn metrics(&self) -> String {
+    /// All that was counted so far, as metrics.
+    pub fn counted(&self) -> Box<dyn Collector> {
         let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        exposition::encode(&metrics::sum(&shards), self.writer.dropped_lines())
+        let (counts, dropped_log_lines) = (metrics::sum(&shards), self.writer.dropped_lines());
+        Box::new(exposition::Counted { counts, dropped_log_lines })
     }
 
     /// Waits until all that was recorded is written. Recorders must be gone by then.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hyper::{Method, Version};
 use portway_config::{ListenerKey, ListenerParent, NamespacedName, Revision, RouteKey, RouteKind};
 use portway_documented::{documented_families, families, page, section};
+use prometheus_client::registry::Registry;
 
 use super::record::Timing;
 use super::*;
@@ -77,6 +78,15 @@ fn record(request: &Request) -> RequestRecord<'_> {
     }
 }
 
+/// What a scrape is answered with.
+fn scraped(observer: &Observer) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(observer.counted());
+    let mut answer = String::new();
+    prometheus_client::encoding::text::encode(&mut answer, &registry).unwrap();
+    answer
+}
+
 /// Runs `with` a recorder as a worker does, and returns what was logged and the metrics.
 fn observed(options: ObserveOptions, with: impl FnOnce(&Recorder)) -> (String, String) {
     let (sink, lines) = sink();
@@ -85,7 +95,7 @@ fn observed(options: ObserveOptions, with: impl FnOnce(&Recorder)) -> (String, S
     let recorder = observer.recorder();
     tokio::task::LocalSet::new().block_on(&runtime, async { with(&recorder) });
     drop((runtime, recorder));
-    let metrics = observer.metrics();
+    let metrics = scraped(&observer);
     observer.finish();
     (String::from_utf8(lines.iter().flatten().collect()).unwrap(), metrics)
 }
@@ -134,8 +144,8 @@ fn metrics_count_by_listener_class_and_reason() {
         format!("portway_requests_total{{{labels},code=\"2xx\"}} 1"),
         format!("portway_requests_total{{{labels},code=\"5xx\"}} 1"),
         format!("portway_retries_total{{{labels}}} 1"),
-        format!("portway_request_duration_seconds_bucket{{{labels},le=\"0.001\"}} 0"),
-        format!("portway_request_duration_seconds_bucket{{{labels},le=\"0.0025\"}} 2"),
+        format!("portway_request_duration_seconds_bucket{{le=\"0.001\",{labels}}} 0"),
+        format!("portway_request_duration_seconds_bucket{{le=\"0.0025\",{labels}}} 2"),
         format!("portway_request_duration_seconds_count{{{labels}}} 2"),
         r#"portway_reasons_total{reason="no_endpoint"} 1"#.to_owned(),
     ] {
@@ -222,8 +232,8 @@ fn a_log_that_cannot_be_written_is_counted_and_holds_nobody_up() {
     });
     drop((runtime, recorder));
     let deadline = SystemTime::now() + Duration::from_secs(10);
-    while !observer.metrics().contains("portway_access_log_dropped_lines_total 10") {
-        assert!(SystemTime::now() < deadline, "{}", observer.metrics());
+    while !scraped(&observer).contains("portway_access_log_dropped_lines_total 10") {
+        assert!(SystemTime::now() < deadline, "{}", scraped(&observer));
         std::thread::sleep(Duration::from_millis(5));
     }
 }

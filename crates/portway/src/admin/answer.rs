@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use portway_proxy::observe::exposition;
 use serde_json::json;
 
+use super::exposition;
 use super::state::{AdminState, Readiness};
 use crate::output;
 use crate::status::StatusDocument;

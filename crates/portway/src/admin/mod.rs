@@ -4,8 +4,11 @@
 //! and shows no private key. By default it listens on the loopback interface alone.
 
 mod answer;
+mod exposition;
 mod server;
 mod state;
 
+#[cfg(test)]
+pub(crate) use self::exposition::exposition;
 pub(crate) use self::server::AdminServer;
 pub(crate) use self::state::AdminState;

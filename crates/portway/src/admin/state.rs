@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use portway_proxy::observe::Observer;
+use prometheus_client::collector::Collector;
 use tokio::sync::watch;
 
+use super::exposition::exposition;
 use crate::agent_mode::{AnnouncedAddress, Guarding, PolicyReport, Seen};
 use crate::kernel_path::{KernelPath, KernelReport, ListenerPath};
 use crate::standalone::Published;
@@ -105,10 +107,12 @@ impl AdminState {
     }
 
     pub(super) fn metrics(&self) -> String {
-        let of_kernel = self.kernel_path.as_ref().map(KernelPath::metrics);
-        let of_announcements = self.announcements.as_ref().map(|it| it.borrow().metrics());
-        let of_policy = self.policy.as_ref().map(Guarding::metrics);
-        let of_agent = [of_kernel, of_announcements, of_policy].into_iter().flatten();
-        self.observer.metrics() + &of_agent.collect::<String>()
+        let of_kernel = self.kernel_path.as_ref().and_then(KernelPath::counted);
+        let of_kernel = of_kernel.map(|it| Box::new(it) as Box<dyn Collector>);
+        let announced = self.announcements.as_ref().map(|it| it.borrow().clone());
+        let announced = announced.map(|it| Box::new(it) as Box<dyn Collector>);
+        let of_policy = self.policy.as_ref().map(Guarding::counted);
+        let of_agent = [of_kernel, announced, of_policy].into_iter().flatten();
+        exposition([self.observer.counted()].into_iter().chain(of_agent))
     }
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use portway_config::{Configuration, ListenerProtocol};
 use portway_ebpf::kernel::Ahead;
+use portway_ebpf::metrics::Counted;
 use portway_ebpf::pin::{self, Kept};
-use portway_ebpf::{KernelError, Limits, Sweep, metrics};
+use portway_ebpf::{KernelError, Limits, Sweep};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
 
@@ -178,14 +179,13 @@ impl KernelPath {
         it.refusal.as_ref().filter(|_| it.mode == Ebpf::On).map(Reason::message)
     }
 
-    /// What was counted, as Prometheus reads it; empty as long as the kernel has served nothing.
-    pub(crate) fn metrics(&self) -> String {
+    /// What was counted; nothing as long as the kernel has served nothing.
+    pub(crate) fn counted(&self) -> Option<Counted> {
         let mut it = self.lock();
         let it = &mut *it;
         let counted = it.loaded.as_mut().map(|loaded| loaded.count(&it.decision));
         // What cannot be read now is told the next time.
-        let counted = counted.map(Result::unwrap_or_default);
-        counted.map(|counted| metrics::encode(&counted)).unwrap_or_default()
+        counted.map(Result::unwrap_or_default)
     }
 
     /// New connections are not for the kernel any more. Those that there are go on until this is dropped.

@@ -1,8 +1,13 @@
 //! What is known of addresses and their holders, for status, metrics and Leases.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::net::IpAddr;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use serde::{Deserialize, Serialize};
 
 /// What this node knows.
@@ -30,45 +35,35 @@ pub(crate) struct AnnouncedAddress {
     pub(crate) transitions: u32,
 }
 
-impl Seen {
-    /// In the text form that Prometheus reads.
-    pub(crate) fn metrics(&self) -> String {
-        let mut out = String::new();
-        let held = self.addresses.iter().filter(|it| it.is_here).count() as u64;
-        for (name, kind, help, value) in [
-            ("portway_agent_addresses_held", "gauge", "Addresses that this node announces.", held),
-            (
-                "portway_agent_address_transitions_total",
-                "counter",
-                "How often this node has taken an address.",
-                self.transitions,
-            ),
-            (
-                "portway_agent_peers",
-                "gauge",
-                "Agents of other nodes that were heard within the last seconds.",
-                self.peers as u64,
-            ),
-        ] {
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
-        }
-        out
+impl Collector for Seen {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let help = "Addresses that this node announces.";
+        let held = self.addresses.iter().filter(|it| it.is_here).count();
+        let family =
+            encoder.encode_descriptor("portway_agent_addresses_held", help, None, MetricType::Gauge)?;
+        ConstGauge::new(held).encode(family)?;
+        let (name, help) = ("portway_agent_address_transitions", "How often this node has taken an address.");
+        let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(self.transitions).encode(family)?;
+        let help = "Agents of other nodes that were heard within the last seconds.";
+        let family = encoder.encode_descriptor("portway_agent_peers", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.peers).encode(family)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use portway_documented::families;
+
     use super::*;
+    use crate::admin::exposition;
 
     #[test]
     fn metrics_are_documented() {
         let page = include_str!("../../../../../docs/announcing.md");
-        let metrics = Seen::default().metrics();
-        let names: Vec<_> = metrics.lines().filter(|it| !it.starts_with('#')).collect();
-        assert_eq!(names.len(), 3);
-        for line in names {
-            let name = line.split(' ').next().unwrap();
+        let told = families(&exposition([Box::new(Seen::default()) as Box<dyn Collector>]));
+        assert_eq!(told.len(), 3);
+        for name in told.keys() {
             assert!(page.contains(&format!("`{name}`")), "{name}");
         }
     }

@@ -1,10 +1,18 @@
 //! What is enforced, for status and metrics.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt;
 
+use portway_config::NamespacedName;
+use portway_ebpf::Fill;
 use portway_ebpf::metrics::encode_fill;
-use portway_ebpf::policy::{Guard, Guarded};
+use portway_ebpf::policy::layout::Counter;
+use portway_ebpf::policy::{Guard, Guarded, Outcome};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use serde::{Deserialize, Serialize};
 
 use super::Guarding;
@@ -74,84 +82,104 @@ impl Guarding {
         }
     }
 
-    /// What was counted, in the text form that Prometheus reads.
-    pub(crate) fn metrics(&self) -> String {
+    /// What was counted.
+    pub(crate) fn counted(&self) -> Box<dyn Collector> {
         let report = self.report();
-        let (counted, fill) = match &mut self.lock().guard {
+        let (flows, fill) = match &mut self.lock().guard {
             Some(guard) => (guard.counted().unwrap_or_default(), guard.enforcer().fill()),
             None => Default::default(),
         };
-        let mut out = String::new();
-        let labels =
-            |(policy, is_ingress, outcome, _): &(Option<portway_config::NamespacedName>, bool, _, _)| {
-                let policy = policy.as_ref().map(ToString::to_string).unwrap_or_default();
-                let direction = if *is_ingress { "ingress" } else { "egress" };
-                let outcome: &portway_ebpf::policy::Outcome = outcome;
-                format!("policy=\"{policy}\",direction=\"{direction}\",outcome=\"{}\"", outcome.as_str())
-            };
-        let flows = counted.iter().map(|it| (labels(it), it.3.flows));
-        family(&mut out, FLOWS, flows);
-        let packets = counted.iter().map(|it| (labels(it), it.3.packets));
-        family(&mut out, PACKETS, packets);
-        let drops = report.drops.iter().map(|(reason, count)| (format!("reason=\"{reason}\""), *count));
-        family(&mut out, DROPS, drops);
-        let troubled = report.pods.iter().filter(|it| it.problem.is_some()).count() as u64;
-        let pods = [("guarded", report.pods.len() as u64 - troubled), ("cut_off", troubled)];
-        family(&mut out, PODS, pods.into_iter().map(|(state, count)| (format!("state=\"{state}\""), count)));
-        family(&mut out, PROBLEMS, [(String::new(), report.problems.len() as u64)].into_iter());
-        encode_fill(&mut out, MAP_ENTRIES, MAP_ENTRIES_LIMIT, &fill);
-        out
+        Box::new(Counted { report, flows, fill })
     }
 }
 
-/// Name, kind and help of a family of metrics.
-type Family = [&'static str; 3];
+/// What the programs have counted, and what there is to be protected.
+#[derive(Debug)]
+struct Counted {
+    report: PolicyReport,
+    /// By policy, whether it is of ingress, and outcome.
+    flows: Vec<(Option<NamespacedName>, bool, Outcome, Counter)>,
+    fill: BTreeMap<String, Fill>,
+}
 
-const FLOWS: Family = [
-    "portway_policy_flows_total",
-    "counter",
-    "Flows that network policies have denied, or would have if they were not only rehearsed.",
-];
-const PACKETS: Family =
-    ["portway_policy_packets_total", "counter", "Packets of flows that network policies have denied."];
-const DROPS: Family = [
-    "portway_policy_dropped_packets_total",
-    "counter",
-    "Packets that were dropped for the sake of network policy, by reason.",
-];
-const PODS: Family = [
-    "portway_policy_pods",
-    "gauge",
-    "Pods of the node, by whether they are guarded, or cut off since not enough is known of them.",
-];
-const PROBLEMS: Family =
-    ["portway_policy_problems", "gauge", "What is not enforced as it should be; /status tells of each."];
+impl Collector for Counted {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let help = "Flows that network policies have denied, or would have if they were not only rehearsed.";
+        self.by_policy(&mut encoder, "portway_policy_flows", help, |it| it.flows)?;
+        let help = "Packets of flows that network policies have denied.";
+        self.by_policy(&mut encoder, "portway_policy_packets", help, |it| it.packets)?;
+        let (name, help) = (
+            "portway_policy_dropped_packets",
+            "Packets that were dropped for the sake of network policy, by reason.",
+        );
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (reason, count) in &self.report.drops {
+            ConstCounter::new(*count).encode(family.encode_family(&[("reason", reason.as_str())])?)?;
+        }
+        let help =
+            "Pods of the node, by whether they are guarded, or cut off since not enough is known of them.";
+        let mut family = encoder.encode_descriptor("portway_policy_pods", help, None, MetricType::Gauge)?;
+        let cut_off = self.report.pods.iter().filter(|it| it.problem.is_some()).count();
+        for (state, count) in [("guarded", self.report.pods.len() - cut_off), ("cut_off", cut_off)] {
+            ConstGauge::new(count).encode(family.encode_family(&[("state", state)])?)?;
+        }
+        let help = "What is not enforced as it should be; /status tells of each.";
+        let family = encoder.encode_descriptor("portway_policy_problems", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.report.problems.len()).encode(family)?;
+        encode_fill(
+            &mut encoder,
+            "portway_policy_map_entries",
+            "portway_policy_map_entries_limit",
+            &self.fill,
+        )
+    }
+}
 
-const MAP_ENTRIES: &str = "portway_policy_map_entries";
-const MAP_ENTRIES_LIMIT: &str = "portway_policy_map_entries_limit";
-
-fn family(out: &mut String, [name, kind, help]: Family, samples: impl Iterator<Item = (String, u64)>) {
-    // Writing to a String cannot fail, here and below.
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    for (labels, value) in samples {
-        let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
-        let _ = writeln!(out, "{name}{labels} {value}");
+impl Counted {
+    fn by_policy(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        value: impl Fn(&Counter) -> u64,
+    ) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (policy, is_ingress, outcome, counters) in &self.flows {
+            let policy = policy.as_ref().map(ToString::to_string).unwrap_or_default();
+            let direction = if *is_ingress { "ingress" } else { "egress" };
+            let labels =
+                [("policy", policy.as_str()), ("direction", direction), ("outcome", outcome.as_str())];
+            ConstCounter::new(value(counters)).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use portway_documented::{documented_families, families, page, section};
+
     use super::*;
+    use crate::admin::exposition;
 
     #[test]
     fn metrics_are_documented() {
-        let page = include_str!("../../../../../docs/metrics.md");
-        let metrics = Guarding::default().metrics();
-        assert!(metrics.contains("portway_policy_problems 0\n"), "{metrics}");
-        let names = [FLOWS, PACKETS, DROPS, PODS, PROBLEMS].map(|it| it[0]);
-        for name in names.into_iter().chain([MAP_ENTRIES, MAP_ENTRIES_LIMIT]) {
-            assert!(metrics.contains(&format!("# TYPE {name} ")), "{name}");
-            assert!(page.contains(&format!("`{name}`")), "{name}");
+        let counted = Counted {
+            report: PolicyReport {
+                drops: [("denied_ingress".to_owned(), 1)].into(),
+                problems: vec!["A table is full.".to_owned()],
+                ..PolicyReport::default()
+            },
+            flows: vec![(Some(NamespacedName::new("a", "b")), true, Outcome::Denied, Counter::default())],
+            fill: [("policy_flows".to_owned(), Fill { entries: 1, limit: 2 })].into(),
+        };
+        let text = exposition([Box::new(counted) as Box<dyn Collector>]);
+        assert!(text.contains("portway_policy_problems 1\n"), "{text}");
+        let told = families(&text);
+        let documented = documented_families(&section(&page("metrics.md"), "The node agent"));
+        assert_eq!(told.len(), 7);
+        for (name, family) in told {
+            assert_eq!(documented.get(&name), Some(&family), "{name}");
         }
     }
 }
