@@ -1,5 +1,7 @@
 //! The options of `portway explain`.
 
+use std::net::SocketAddr;
+
 use clap::{Args, Parser};
 
 use super::{Manifests, Output};
@@ -13,7 +15,7 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) options: RequestOptions,
 
-    /// The request: a method (by default GET) and a URL. Options may follow here too
+    /// The request: a method (by default GET) and a URL, or tcp://HOST:PORT or udp://HOST:PORT. Options may follow here too
     #[arg(last = true, required = true, num_args = 1.., allow_hyphen_values = true,
         value_names = ["METHOD", "URL"])]
     pub(crate) request: Vec<String>,
@@ -29,6 +31,11 @@ pub(crate) struct RequestOptions {
     /// The server name of the TLS handshake, where it is not the URL's host
     #[arg(long, value_name = "NAME")]
     pub(crate) sni: Option<String>,
+
+    /// The admin address of the Portway or the node agent that serves the manifests: it is asked who takes what comes to the
+    /// listener, the kernel or a proxy, and why
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
 
     /// Form of the answer (by default text)
     #[arg(long, short, value_name = "FORM")]
@@ -53,6 +60,8 @@ pub(crate) struct AskedRequest {
     pub(crate) url: String,
     pub(crate) headers: Vec<String>,
     pub(crate) sni: Option<String>,
+    /// Who is asked for what it does.
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) output: Output,
 }
 
@@ -75,6 +84,7 @@ impl ExplainArgs {
             url,
             headers: before.headers.iter().chain(&after.headers).cloned().collect(),
             sni: after.sni.or_else(|| before.sni.clone()),
+            admin: after.admin.or(before.admin),
             output: after.output.or(before.output).unwrap_or(Output::Text),
         })
     }
@@ -84,11 +94,12 @@ const EXPLAIN_HELP: &str = "\
 Exit status:
   0  a rule serves the request
   1  nobody serves it
-  2  the manifests or the request cannot be read
+  2  the manifests or the request cannot be read, or nobody answers at --admin
 
 Examples:
   portway explain examples/my-app -- GET http://myapp.example.com/cart?item=7
   portway explain manifests/ -- POST https://api.example.com/v1/orders -H 'x-canary: always'
+  portway explain manifests/ --admin 127.0.0.1:19902 -- udp://192.0.2.10:53
   portway explain manifests/ --output json -- https://api.example.com/ --sni other.example.com";
 
 #[cfg(test)]

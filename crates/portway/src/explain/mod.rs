@@ -6,6 +6,7 @@ mod text;
 mod unserved;
 mod words;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -14,8 +15,9 @@ use self::report::Report;
 use self::request::ExplainedRequest;
 use crate::cli::{AskedRequest, ExplainArgs, Output};
 use crate::issue::{self, Style};
+use crate::kernel_path::ListenerPath;
 use crate::offline::Offline;
-use crate::output;
+use crate::{output, status};
 
 /// What ends `explain` with a status of 2: what was asked for cannot be read.
 const UNREADABLE: u8 = 2;
@@ -40,6 +42,17 @@ pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
     }
 }
 
+/// Who takes what comes to each listener, as the one tells who serves it.
+fn paths(admin: SocketAddr) -> Result<Vec<ListenerPath>, String> {
+    let document = status::fetch(admin);
+    document.map(|it| it.paths).map_err(|error| {
+        format!(
+            "error: cannot ask the Portway at {admin}: {error}\n  help: --admin is that of `portway run` or of a node's agent; \
+             without it, the manifests alone are asked\n"
+        )
+    })
+}
+
 /// The explanation, or why there is none.
 fn explain(args: &ExplainArgs, asked: &AskedRequest) -> Result<Report, String> {
     let request = ExplainedRequest::read(asked).map_err(|error| format!("error: {error}\n"))?;
@@ -49,5 +62,6 @@ fn explain(args: &ExplainArgs, asked: &AskedRequest) -> Result<Report, String> {
         let issues = issue::render(&offline.issues, Style::default());
         return Err(format!("{issues}error: there is no object to ask\n"));
     }
-    Ok(Report::of(&offline, &request))
+    let paths = asked.admin.map(paths).transpose()?;
+    Ok(Report::of(&offline, &request, paths.as_deref()))
 }

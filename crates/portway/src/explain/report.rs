@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::request::ExplainedRequest;
 use super::{unserved, words};
 use crate::issue::{Counts, Issue, Origins};
-use crate::kernel_path::{Path, plan};
+use crate::kernel_path::{ListenerPath, Path, plan};
 use crate::object_name;
 use crate::offline::Offline;
 
@@ -25,7 +25,7 @@ pub(super) struct Report {
     pub(super) request: ExplainedRequest,
     /// The Gateways that listen on the port.
     pub(super) gateways: Vec<GatewayReport>,
-    /// The ports that Gateways listen on with TCP.
+    /// The ports that Gateways listen on with TCP; with the request's protocol, where that is tcp or udp.
     pub(super) ports: Vec<u16>,
     /// Routes that are attached to no listener of some parent.
     pub(super) not_attached: Vec<Issue>,
@@ -44,9 +44,12 @@ pub(super) struct GatewayReport {
     pub(super) listener: Option<Place>,
     /// What becomes of the request, in a sentence.
     pub(super) answer: String,
-    /// Who would take a TCP listener's connections to an endpoint, as far as the manifests decide it.
+    /// Who would take a TCP or UDP listener's connections to an endpoint, as far as the manifests decide it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<PathReport>,
+    /// Who does, at each address, as the one tells who serves it. Absent: nobody was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) paths: Option<Vec<ListenerPath>>,
     /// The status that the client gets where no backend answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
@@ -70,14 +73,14 @@ pub(super) struct PathReport {
 impl PathReport {
     fn of(configuration: &Configuration, router: &Router, listener: Option<&ListenerKey>) -> Option<Self> {
         let listener = configuration.listeners.get(listener?)?;
-        if listener.protocol != ListenerProtocol::Tcp {
+        if !matches!(listener.protocol, ListenerProtocol::Tcp | ListenerProtocol::Udp) {
             return None;
         }
         Some(match plan(configuration, router, listener) {
             Ok(_) => Self {
                 path: Path::Kernel,
                 reason: None,
-                message: "where `portway run --ebpf` finds that the machine can; `portway status` tells"
+                message: "where `portway run --ebpf` or the agent of a node finds that the machine can; --admin asks it"
                     .to_owned(),
             },
             Err(reason) => Self { path: Path::Proxy, reason: Some(reason.code()), message: reason.message() },
@@ -130,19 +133,21 @@ pub(super) struct BackendReport {
 }
 
 impl Report {
-    pub(super) fn of(offline: &Offline, request: &ExplainedRequest) -> Self {
+    /// `paths`: what the one tells who serves the manifests, if anybody was asked.
+    pub(super) fn of(offline: &Offline, request: &ExplainedRequest, paths: Option<&[ListenerPath]>) -> Self {
         let configurations = offline.translation.configurations.values();
-        let mut ports: Vec<_> = configurations.clone().flat_map(tcp_listeners).map(|it| it.port).collect();
+        let mut ports: Vec<_> =
+            configurations.clone().flat_map(|it| listeners(it, request)).map(|it| it.port).collect();
         ports.sort_unstable();
         ports.dedup();
-        let on_port = configurations.filter(|it| tcp_listeners(it).any(|it| it.port == request.port));
+        let on_port = configurations.filter(|it| listeners(it, request).any(|it| it.port == request.port));
         let not_attached = offline.issues.iter().filter(|issue| issue.code == "route-not-attached");
         Self {
             request: request.clone(),
-            gateways: on_port.map(|it| GatewayReport::of(it, offline, request)).collect(),
+            gateways: on_port.map(|it| GatewayReport::of(it, offline, request, paths)).collect(),
             ports,
             not_attached: not_attached.cloned().collect(),
-            not_served: [unserved::listeners(offline, request.port), unserved::routes(offline)].concat(),
+            not_served: [unserved::listeners(offline, request), unserved::routes(offline)].concat(),
             counts: Counts::of(&offline.issues),
         }
     }
@@ -153,16 +158,29 @@ impl Report {
     }
 }
 
-fn tcp_listeners(configuration: &Configuration) -> impl Iterator<Item = &Arc<Listener>> {
-    configuration.listeners.values().filter(|it| it.protocol != ListenerProtocol::Udp)
+/// Those that such a request may come to: of its own protocol where nothing is read of it, else all of TCP.
+fn listeners<'c>(
+    configuration: &'c Configuration,
+    request: &ExplainedRequest,
+) -> impl Iterator<Item = &'c Arc<Listener>> {
+    let stream = request.stream();
+    configuration.listeners.values().filter(move |it| match &stream {
+        Some(protocol) => it.protocol == *protocol,
+        None => it.protocol != ListenerProtocol::Udp,
+    })
 }
 
 impl GatewayReport {
-    fn of(configuration: &Configuration, offline: &Offline, request: &ExplainedRequest) -> Self {
+    fn of(
+        configuration: &Configuration,
+        offline: &Offline,
+        request: &ExplainedRequest,
+        paths: Option<&[ListenerPath]>,
+    ) -> Self {
         let origins = &offline.origins;
         let (router, _) = Router::compile(configuration);
         let mut explanation = router.explain(request.port, request.connection(), request);
-        take_as_bytes(&router, request.port, &mut explanation);
+        take_as_bytes(&router, request, &mut explanation);
         let gateway = object_name::gateway(&configuration.gateway);
         let listener = explanation.listener.as_ref();
         let losers = explanation.losers.iter().map(|loser| Reason {
@@ -181,15 +199,36 @@ impl GatewayReport {
             losers: losers.collect(),
             other_listeners: others.collect(),
             path: PathReport::of(configuration, &router, listener),
+            paths: paths.map(|all| of_listener(all, listener, request)),
             answer: explanation.outcome.to_string(),
         }
     }
 }
 
-/// A TCP listener takes every connection of its port, whatever is said on it.
-fn take_as_bytes(router: &Router, port: u16, explanation: &mut Explanation) {
-    let is_tcp = |it: &&Arc<Listener>| it.port == port && it.protocol == ListenerProtocol::Tcp;
-    let Some(listener) = router.listeners().iter().find(is_tcp) else { return };
+/// Those of a listener; if the request names one of its addresses, of that address.
+fn of_listener(
+    paths: &[ListenerPath],
+    listener: Option<&ListenerKey>,
+    request: &ExplainedRequest,
+) -> Vec<ListenerPath> {
+    let name = listener.map(ToString::to_string);
+    let mut found: Vec<_> = paths.iter().filter(|it| Some(&it.listener) == name.as_ref()).cloned().collect();
+    let host = request.host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    if found.iter().any(|it| Some(it.address.ip()) == host) {
+        found.retain(|it| Some(it.address.ip()) == host);
+    }
+    found
+}
+
+/// A TCP or UDP listener takes all that comes to its port, whatever is said there.
+fn take_as_bytes(router: &Router, request: &ExplainedRequest, explanation: &mut Explanation) {
+    let stream = request.stream();
+    if stream.is_some() {
+        (explanation.losers, explanation.other_listeners) = (Vec::new(), Vec::new());
+    }
+    let protocol = stream.unwrap_or(ListenerProtocol::Tcp);
+    let takes = |it: &&Arc<Listener>| it.port == request.port && it.protocol == protocol;
+    let Some(listener) = router.listeners().iter().find(takes) else { return };
     let rule = router.listener_id(&listener.key).and_then(|id| router.l4_rule(id));
     let entry = rule.and_then(|rule| router.l4_rules().get(rule.0 as usize));
     let rule = entry.map(|entry| Candidate {

@@ -2,6 +2,7 @@
 
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
+use portway_config::ListenerProtocol;
 use portway_proxy::http::canonical_path;
 use portway_route::{Connection, Request};
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub(crate) struct ExplainedRequest {
 pub(crate) enum RequestError {
     #[error("`{url}` is not a URL: {why}\n  help: it has the form http://HOST[:PORT]/PATH?QUERY")]
     Url { url: String, why: String },
-    #[error("a gateway speaks http or https, and not `{0}`")]
+    #[error("a gateway speaks http, https, tcp or udp, and not `{0}`")]
     Scheme(String),
     #[error("the path `{0}` cannot be read safely: every request for it is answered 400")]
     Path(String),
@@ -56,6 +57,8 @@ impl ExplainedRequest {
         let default_port = match scheme.as_str() {
             "http" => 80,
             "https" => 443,
+            // Has to be told.
+            "tcp" | "udp" => 0,
             _ => return Err(RequestError::Scheme(scheme)),
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| url("it has no host"))?;
@@ -66,6 +69,9 @@ impl ExplainedRequest {
             None | Some("") => default_port,
             Some(port) => port.parse().map_err(|_| url("its port is not from 0 to 65535"))?,
         };
+        if port == 0 && default_port == 0 {
+            return Err(url("tcp and udp need a port"));
+        }
         let path = match uri.path() {
             "" => "/",
             path => path,
@@ -86,6 +92,15 @@ impl ExplainedRequest {
         })
     }
 
+    /// The protocol of the listeners that are asked, where nothing is read of what comes to them.
+    pub(crate) fn stream(&self) -> Option<ListenerProtocol> {
+        match self.scheme.as_str() {
+            "tcp" => Some(ListenerProtocol::Tcp),
+            "udp" => Some(ListenerProtocol::Udp),
+            _ => None,
+        }
+    }
+
     /// How it reaches the Gateway.
     pub(crate) fn connection(&self) -> Connection<'_> {
         match self.scheme.as_str() {
@@ -101,6 +116,9 @@ impl ExplainedRequest {
             ("http", 80) | ("https", 443) => String::new(),
             (_, port) => format!(":{port}"),
         };
+        if self.stream().is_some() {
+            return format!("{}://{}{port}", self.scheme, self.host);
+        }
         format!("{}://{}{port}{}{query}", self.scheme, self.host, self.path)
     }
 }
@@ -160,6 +178,7 @@ mod tests {
             url: url.to_owned(),
             headers: headers.iter().map(|&header| header.to_owned()).collect(),
             sni: sni.map(str::to_owned),
+            admin: None,
             output: Output::Text,
         })
     }
@@ -172,6 +191,11 @@ mod tests {
         assert_eq!(request.headers, [("x-canary".to_owned(), "always".to_owned())]);
         assert_eq!(request.connection(), Connection::Plain);
         assert_eq!(read("http://a", None, &[]).unwrap().path, "/");
+        let stream = read("udp://192.0.2.10:53", None, &[]).unwrap();
+        assert_eq!(
+            (stream.url().as_str(), stream.stream()),
+            ("udp://192.0.2.10:53", Some(ListenerProtocol::Udp))
+        );
     }
 
     #[test]
@@ -194,6 +218,8 @@ mod tests {
             "http://",
             "http:///cart",
             "ftp://a/",
+            "udp://a",
+            "tcp://a:/",
             "http://a/#b",
             "http://a/%2f",
             "http://a:99999/",

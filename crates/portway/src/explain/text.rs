@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use anstyle::{AnsiColor, Style as Ansi};
 
 use super::report::{BackendReport, GatewayReport, PathReport, Place, Reason, Report, WinnerReport};
+use crate::kernel_path::{ListenerPath, Path};
 
 const TITLE: Ansi = Ansi::new().bold();
 const GOOD: Ansi = AnsiColor::Green.on_default().bold();
@@ -17,7 +18,8 @@ const LISTED: usize = 50;
 pub(super) fn render(report: &Report) -> String {
     let mut text = Text::default();
     let request = &report.request;
-    text.line(format_args!("{TITLE}{} {}{TITLE:#}", request.method, request.url()));
+    let method = if request.stream().is_some() { String::new() } else { format!("{} ", request.method) };
+    text.line(format_args!("{TITLE}{method}{}{TITLE:#}", request.url()));
     for (name, value) in &request.headers {
         text.line(format_args!("  {name}: {value}"));
     }
@@ -59,14 +61,35 @@ fn push_gateway(text: &mut Text, report: &GatewayReport) {
     if let Some(listener) = &report.listener {
         text.line(format_args!("    at       {}{}", listener.name, At(listener)));
     }
-    if let Some(PathReport { path, message, .. }) = &report.path {
-        text.line(format_args!("    through  the {}: {message}", path.as_str()));
+    match (&report.paths, &report.path) {
+        (Some(paths), _) => push_paths(text, paths),
+        (None, Some(PathReport { path, message, .. })) => {
+            text.line(format_args!("    through  the {}: {message}", path.as_str()));
+        }
+        (None, None) => {}
     }
     if let Some(winner) = &report.winner {
         push_winner(text, winner);
     }
     push_reasons(text, "  ", "Other rules", &report.losers);
     push_reasons(text, "  ", "Other listeners", &report.other_listeners);
+}
+
+/// What the one tells who serves the listener.
+fn push_paths(text: &mut Text, paths: &[ListenerPath]) {
+    if paths.is_empty() {
+        text.line(format_args!(
+            "    through  unknown: who was asked by --admin tells nothing of this listener"
+        ));
+    }
+    for ListenerPath { transport, address, path, reason, message, .. } in paths {
+        let who = match path {
+            Path::Kernel => "the kernel",
+            Path::KernelToProxy => "the kernel to the proxies",
+            Path::Proxy => "the proxy",
+        };
+        text.line(format_args!("    through  {who}, at {transport} {address} ({reason}): {message}"));
+    }
 }
 
 fn push_winner(text: &mut Text, winner: &WinnerReport) {

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use portway_api::listener::{ListenerStatus, ProtocolType};
 use portway_api::manifest::FieldPath;
 use portway_api::object::ObjectRef;
-use portway_config::Configuration;
+use portway_config::{Configuration, ListenerProtocol};
 
 use super::report::{Place, Reason};
+use super::request::ExplainedRequest;
 use crate::offline::Offline;
 
 /// The listeners of this port that the configurations have not, in the order of their Gateways and ListenerSets.
-pub(super) fn listeners(offline: &Offline, port: u16) -> Vec<Reason> {
+pub(super) fn listeners(offline: &Offline, request: &ExplainedRequest) -> Vec<Reason> {
+    let (port, is_udp) = (request.port, request.stream() == Some(ListenerProtocol::Udp));
     let statuses = &offline.translation.statuses;
     let of_gateways = offline.snapshot.gateways.iter().map(|(key, gateway)| {
         let status = statuses.gateways.get(key).map(|it| it.listeners.as_slice());
@@ -26,7 +28,8 @@ pub(super) fn listeners(offline: &Offline, port: u16) -> Vec<Reason> {
     let mut unserved = Vec::new();
     for (owner, listeners, status) in of_gateways.chain(of_sets) {
         for (index, listener) in listeners.iter().enumerate() {
-            let is_of_port = listener.port == i32::from(port) && listener.protocol != ProtocolType::Udp;
+            let is_of_port =
+                listener.port == i32::from(port) && (listener.protocol == ProtocolType::Udp) == is_udp;
             if !is_of_port || served.contains(&(owner.clone(), listener.name.clone())) {
                 continue;
             }

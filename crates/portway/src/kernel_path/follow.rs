@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use portway_config::{Configuration, ListenerProtocol};
-use portway_ebpf::kernel::Ahead;
+use portway_ebpf::kernel::{self, Ahead};
 use portway_ebpf::metrics::Counted;
 use portway_ebpf::pin::{self, Kept};
-use portway_ebpf::{KernelError, Limits, Sweep};
+use portway_ebpf::{Fill, KernelError, Limits, Sweep};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
 
@@ -18,7 +18,7 @@ use super::decide::{Decision, Node, RoutedBack, Terms};
 use super::loaded::Loaded;
 use super::machine::Machine;
 use super::nodes::Nodes;
-use super::path::Reason;
+use super::path::{MapReport, Reason};
 use super::plan::{plan, plan_proxies};
 use super::{Ebpf, KernelReport, ListenerPath, Network};
 
@@ -131,13 +131,16 @@ impl KernelPath {
         let loaded = it.loaded.as_mut()?;
         let (services, endpoints) = loaded.kernel.standing().unwrap_or_default();
         let drops = loaded.kernel.drops().unwrap_or_default();
+        let fill = loaded.kernel.fill().into_iter();
         Some(KernelReport {
+            programs: [kernel::INGRESS, kernel::EGRESS].map(str::to_owned).to_vec(),
             interfaces: loaded.attached.values().cloned().collect(),
             services: services.len(),
             endpoints: endpoints.len(),
             draining: loaded.balancer.draining(),
             flows: loaded.swept.flows,
             new_flows: loaded.swept.new_flows,
+            maps: fill.map(|(map, Fill { entries, limit })| (map, MapReport { entries, limit })).collect(),
             drops: drops.into_iter().map(|(reason, count)| (reason.as_str().to_owned(), count)).collect(),
         })
     }

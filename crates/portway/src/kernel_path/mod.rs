@@ -15,7 +15,7 @@ mod plan;
 
 pub(crate) use self::follow::KernelPath;
 pub(crate) use self::network::Network;
-pub(crate) use self::path::{KernelReport, ListenerPath, Path};
+pub(crate) use self::path::{KernelReport, ListenerPath, MapReport, Path};
 pub(crate) use self::plan::plan;
 
 use clap::ValueEnum;

@@ -35,6 +35,7 @@ pub(crate) struct ListenerPath {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KernelReport {
+    pub(crate) programs: Vec<String>,
     /// Those that the programs are attached to.
     pub(crate) interfaces: Vec<String>,
     /// Addresses with port and protocol that are served.
@@ -45,8 +46,18 @@ pub(crate) struct KernelReport {
     /// Entries of established flows, two for each.
     pub(crate) flows: usize,
     pub(crate) new_flows: usize,
+    /// How full they are, but for those whose number of entries is fixed.
+    pub(crate) maps: BTreeMap<String, MapReport>,
     /// Packets that were dropped, by reason code.
     pub(crate) drops: BTreeMap<String, u64>,
+}
+
+/// How full a map is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MapReport {
+    pub(crate) entries: u64,
+    /// Entries that there is room for.
+    pub(crate) limit: u64,
 }
 
 /// Who takes a listener's traffic to its endpoints.

@@ -9,7 +9,7 @@ use portway_api::core::Condition;
 use super::document::{ObjectStatus, PartStatus, Role, StatusDocument, is_good};
 use crate::agent_mode::{AnnouncedAddress, GuardedPod, PolicyReport};
 use crate::issue::{self, Counts, Style};
-use crate::kernel_path::{KernelReport, ListenerPath, Path};
+use crate::kernel_path::{KernelReport, ListenerPath, MapReport, Path};
 use crate::live::RefusedFile;
 use crate::wording::{counted, wrapped};
 
@@ -68,13 +68,13 @@ pub(super) fn render(document: &StatusDocument, width: usize) -> String {
 }
 
 fn push_path(text: &mut String, path: &ListenerPath) {
-    let ListenerPath { listener, transport, address, message, .. } = path;
+    let ListenerPath { listener, transport, address, reason, message, .. } = path;
     let by = match path.path {
         Path::Kernel => "by the kernel",
         Path::KernelToProxy => "by the proxies",
         Path::Proxy => "by the proxy",
     };
-    push(text, format_args!("  {listener} at {transport} {address}: {by}: {message}\n"));
+    push(text, format_args!("  {listener} at {transport} {address}: {by} ({reason}): {message}\n"));
 }
 
 fn push_announced(text: &mut String, announced: &AnnouncedAddress) {
@@ -127,14 +127,17 @@ fn push_drops(text: &mut String, drops: &BTreeMap<String, u64>) {
 }
 
 fn push_kernel(text: &mut String, kernel: &KernelReport) {
-    let KernelReport { interfaces, services, endpoints, draining, flows, new_flows, drops } = kernel;
+    let KernelReport { programs, interfaces, services, endpoints, draining, flows, new_flows, maps, drops } =
+        kernel;
     push(text, format_args!("\n{TITLE}Kernel{TITLE:#}\n"));
-    push(text, format_args!("  attached to: {}\n", interfaces.join(", ")));
+    push(text, format_args!("  programs: {}; attached to: {}\n", programs.join(", "), interfaces.join(", ")));
     push(
         text,
         format_args!("  addresses served: {services}; endpoints: {endpoints}, of which {draining} drain\n"),
     );
     push(text, format_args!("  entries of flows: {flows} established, {new_flows} new\n"));
+    let fill = |(map, it): (&String, &MapReport)| format!("{map} {} of {}", it.entries, it.limit);
+    push(text, format_args!("  maps: {}\n", maps.iter().map(fill).collect::<Vec<_>>().join(", ")));
     push_drops(text, drops);
 }
 

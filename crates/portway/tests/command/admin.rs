@@ -12,7 +12,10 @@ fn each_path_answers() {
     assert_eq!((get("/healthz").status, get("/healthz").body), (200, "ok\n".to_owned()));
     assert_eq!((get("/readyz").status, get("/readyz").body), (200, "ready\n".to_owned()));
     let metrics = get("/metrics");
-    assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"), "{metrics:?}");
+    assert!(
+        metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"),
+        "{metrics:?}"
+    );
     assert!(metrics.body.contains("# TYPE portway_"), "{}", metrics.body);
     assert!(metrics.body.ends_with("# EOF\n"), "{}", metrics.body);
 

@@ -33,7 +33,7 @@ fn filters_weights_and_tls_are_told() {
 fn who_takes_a_connection_is_told() {
     let (code, text) = explain("examples/tcp", &["http://store.example.com:6379/"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("through  the kernel: where `portway run --ebpf` finds"), "{text}");
+    assert!(text.contains("through  the kernel: where `portway run --ebpf` or the agent"), "{text}");
     let (_, text) = explain("examples/tcp", &["http://store.example.com:6379/", "-o", "json"]);
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["gateways"][0]["path"]["path"], "kernel");

@@ -27,7 +27,7 @@ fn who_serves_a_stream_is_told() {
         "{status}"
     );
     let (_, text, _) = output(["status", "--admin", &portway.admin()]);
-    assert!(text.contains("by the proxy: what is sent to a loopback address"), "{text}");
+    assert!(text.contains("by the proxy (loopback): what is sent to a loopback address"), "{text}");
     assert!(portway.stderr().contains("by the proxy: what is sent to a loopback address"));
 }
 

@@ -8,6 +8,7 @@ mod announcing;
 #[path = "../../../portway-ebpf/tests/namespaces/bpffs.rs"]
 mod bpffs;
 mod controller;
+mod explained;
 mod exposed;
 mod flows;
 #[path = "../../../portway-ebpf/tests/namespaces/host.rs"]

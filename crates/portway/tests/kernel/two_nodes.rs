@@ -183,7 +183,10 @@ fn pods_of_both_nodes_see_the_client_and_answer_it_themselves() {
     assert_eq!(answered(), before, "the first node has seen replies");
     let status = ask(&it.nodes[0], &["status"]);
     assert!(
-        status.contains(&format!("TCP {}: by the kernel: endpoints see the client's", TCP[0])),
+        status.contains(&format!(
+            "TCP {}: by the kernel (client_address_kept): endpoints see the client's",
+            TCP[0]
+        )),
         "{status}"
     );
 }
