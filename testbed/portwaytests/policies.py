@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from localcluster import processes
+from localcluster import network
+from localcluster.api import Session
 
 from .agents import AgentsTest
 from .cluster import SECONDS, processes_of_pod
@@ -155,6 +157,64 @@ class PoliciesTest(AgentsTest):
                 answers[flow] = answer
         return answers
 
+    def asked(self, node: str, path: str) -> str:
+        """What a node's agent answers, without a process for the question."""
+        connection = http.client.HTTPConnection("127.0.0.1", 19902)
+        namespace = self.layout.node_namespace(int(node.removeprefix("node")))
+        connection.sock = network.connect(namespace, ("127.0.0.1", 19902), timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def counted(self, outcome: str = "denied", policy: str = "") -> float:
+        """Flows that agents have counted on all nodes: those of a policy, as `NAMESPACE/NAME`, or of all."""
+        wanted = [f'outcome="{outcome}"', *([f'policy="{policy}"'] if policy else [])]
+        lines = (line for node in self.nodes() for line in self.asked(node, "/metrics").splitlines())
+        lines = (line for line in lines if line.startswith("portway_policy_flows_total{"))
+        return sum(float(line.rpartition(" ")[2]) for line in lines if all(it in line for it in wanted))
+
+    def await_agents(
+        self,
+        session: Session,
+        spaces: list[str],
+        namespaces: dict[str, dict[str, str]],
+        pods: dict[str, dict[str, str]],
+        policies: dict[str, Object],
+    ) -> None:
+        """Waits until the agent of each node enforces just this in these namespaces: labels of namespaces and pods, and policies.
+
+        Policies are taken as the API server tells of them, which fills in what was left out.
+        """
+        specs = {name: self.spec(session, name) for name in policies}
+        named = {name: own_labels(it) for name, it in namespaces.items()}
+        wanted = {"namespaces": named, "pods": pods, "policies": specs}
+
+        def enforced(node: str) -> Object:
+            policy = json.loads(self.asked(node, "/config"))["policy"]
+            told = {kind: {name_of(it): it for it in policy[kind]} for kind in wanted}
+            ours = {kind: {name: it for name, it in of.items() if name.partition("/")[0] in spaces} for kind, of in told.items()}
+            return {
+                "namespaces": {name: own_labels(it["labels"]) for name, it in ours["namespaces"].items()},
+                "pods": {name: own_labels(it["labels"]) for name, it in ours["pods"].items() if it["addresses"]},
+                "policies": {name: canonical(it["spec"]) for name, it in ours["policies"].items()},
+            }
+
+        deadline = time.monotonic() + SECONDS
+        for node in self.nodes():
+            while (found := enforced(node)) != wanted:
+                if time.monotonic() > deadline:
+                    self.assertEqual(found, wanted, f"the agent of {node} enforces something else")
+                time.sleep(0.02)
+
+    @staticmethod
+    def spec(session: Session, name: str) -> Any:
+        space, _, name = name.partition("/")
+        status, answer = session.request("GET", f"/apis/networking.k8s.io/v1/namespaces/{space}/networkpolicies/{name}")
+        assert status == 200, answer
+        return canonical(json.loads(answer)["spec"])
+
     def holds(self, expected: dict[Flow, bool]) -> None:
         """Exactly these flows pass."""
         self.assertEqual(differences(expected, self.ask_all(expected)), [])
@@ -163,6 +223,28 @@ class PoliciesTest(AgentsTest):
         """They do as soon as the agents know, and then on."""
         self.eventually(lambda: self.ask_all(expected, patience=1) == expected, "agents to enforce what was written", 30)
         self.holds(expected)
+
+
+def canonical(spec: Any) -> Any:
+    """Without what is nothing, which one side writes down and the other leaves out."""
+    if isinstance(spec, list):
+        return [canonical(it) for it in spec]
+    if not isinstance(spec, dict):
+        return spec
+    kept = {name: canonical(it) for name, it in spec.items()}
+    return {name: it for name, it in kept.items() if it not in (None, []) and (name, it) != ("matchLabels", {})}
+
+
+def own_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Without those that the API server gives by itself: a namespace's name, and a pod what its node has."""
+    given = ("kubernetes.io/metadata.name", "topology.kubernetes.io/")
+    return {name: value for name, value in labels.items() if not name.startswith(given)}
+
+
+def name_of(told: Object) -> str:
+    """Of an object as an agent tells of it."""
+    name = told["name"]
+    return name if isinstance(name, str) else f"{name['namespace']}/{name['name']}"
 
 
 def differences(expected: dict[Flow, bool], found: dict[Flow, bool]) -> list[str]:

@@ -26,6 +26,8 @@ from functools import partial
 
 # What is not answered is sent again after this; TCP does it by itself.
 AGAIN = 1.0
+# Ports that flows begin from.
+FIRST, LAST = 10000, 60000
 INIT, INIT_ACK, ABORT = 1, 2, 6
 Answer = bool | str
 
@@ -61,7 +63,7 @@ class Flow:
     is_awaited: bool
     answer: Answer = False
     socket: socket.socket | None = None
-    # Of SCTP.
+    # Its port here.
     port: int = 0
 
     @property
@@ -75,7 +77,7 @@ class Prober:
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     # By peer and the port here.
     associations: dict[tuple[str, int, int], Flow] = field(default_factory=dict)
-    last_port: int = 40000
+    last_port: int = FIRST
 
     def listen(self) -> None:
         self.raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_SCTP)
@@ -98,7 +100,9 @@ class Prober:
             self.watch(connection, partial(self.end, connection))
 
     def end(self, it: socket.socket) -> None:
-        """When the client has: it sends nothing else."""
+        """When the client has: it sends nothing else. Its event may have been seen already, while a question was answered."""
+        if it.fileno() < 0:
+            return
         self.selector.unregister(it)
         it.close()
 
@@ -151,19 +155,21 @@ class Prober:
             key.data()
 
     def begin(self, flow: Flow) -> None:
+        # One after the other: an agent counts a flow that it has denied once, however often it is tried.
+        self.last_port = flow.port = self.last_port + 1 if self.last_port < LAST else FIRST
         try:
             if flow.protocol == "SCTP":
-                # One after the other, so that no two flows of a test are the same.
-                self.last_port = flow.port = self.last_port + 1 if self.last_port < 60000 else 40001
                 self.associations[(*flow.peer, flow.port)] = flow
             elif flow.protocol == "UDP":
                 flow.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                flow.socket.bind(("0.0.0.0", flow.port))
                 flow.socket.connect(flow.peer)
                 self.watch(flow.socket, partial(self.is_answered, flow))
             else:
                 flow.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
                 # It ends by a reset, and leaves nothing behind.
                 flow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                flow.socket.bind(("0.0.0.0", flow.port))
                 self.watch(flow.socket, partial(self.is_connected, flow), selectors.EVENT_WRITE)
                 with suppress(BlockingIOError):
                     flow.socket.connect(flow.peer)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from .agents import AGENTS
+from .cluster import CONTROLLER, SYSTEM
 from .gateways import Object, namespace
 from .policies import Flow, PoliciesTest, between, policy, prober_pod
 
@@ -70,6 +72,45 @@ class PolicyTest(PoliciesTest):
         self.comes_to_hold(
             self.table(lambda it: it.destination != "guarded/c" or PODS[it.source] == "node1" and it.source != "guarded/b")
         )
+
+    def test_a_denied_flow_is_counted_and_told_of(self) -> None:
+        self.apply(policy(SPACE, "to-a", ingress("a", {"podSelector": {"matchLabels": {"pod": "b"}}})))
+        flow = Flow("guarded/c", "guarded/a", "TCP", 81)
+        self.comes_to_hold({flow: False})
+        before = self.counted(policy="guarded/to-a")
+        self.holds({flow: False, flow._replace(source="guarded/b"): True})
+        self.assertEqual(self.counted(policy="guarded/to-a") - before, 1)
+        ends = f"{self.probers[flow.source].address}:", f" -> {self.probers[flow.destination].address}:81"
+        line = "denied by NetworkPolicy guarded/to-a, ingress of the pod guarded/a: TCP " + ends[0]
+        self.eventually(lambda: any(line in it and ends[1] in it for it in self.lines_of(PODS[flow.destination])), line)
+
+    def test_a_rehearsal_counts_what_is_denied_once_it_is_enforced(self) -> None:
+        spec = ingress("a", {"podSelector": {"matchLabels": {"pod": "c"}}})
+        everything = self.table(lambda _: True)
+        enforced = self.table(lambda it: it.destination != "guarded/a" or it.source == "guarded/c")
+        self.apply(policy(SPACE, "to-a", spec, annotations={"portway.dev/rehearse": "true"}))
+        self.eventually(lambda: self.ask_all(everything) and self.counted("rehearsed", "guarded/to-a"), "a rehearsal")
+        before = self.counted("rehearsed", "guarded/to-a")
+        self.holds(everything)
+        rehearsed = self.counted("rehearsed", "guarded/to-a") - before
+        self.apply(policy(SPACE, "to-a", spec, annotations={"portway.dev/rehearse": "false"}))
+        self.comes_to_hold(enforced)
+        before = self.counted("denied", "guarded/to-a")
+        self.holds(enforced)
+        self.assertEqual(self.counted("denied", "guarded/to-a") - before, rehearsed)
+        self.assertEqual(rehearsed, sum(not it for it in enforced.values()))
+
+    def test_controllers_that_all_begin_anew_are_not_cut_off_and_policies_follow(self) -> None:
+        self.kubectl("delete", "pod", CONTROLLER, f"--namespace={SYSTEM}", "--grace-period=0", "--force")
+        self.rolled_out("portway-controller", SYSTEM)
+        self.apply(policy(SPACE, "to-a", ingress("a", {"podSelector": {"matchLabels": {"pod": "d"}}})))
+        self.comes_to_hold(self.table(lambda it: it.destination != "guarded/a" or it.source == "guarded/d"))
+
+    def lines_of(self, node: str) -> list[str]:
+        """What the agent of a node has logged."""
+        pods = self.objects_of("pod", AGENTS, f"--field-selector=spec.nodeName={node}", namespace=SYSTEM)
+        logs = (self.kubectl("logs", it["metadata"]["name"], f"--namespace={SYSTEM}") for it in pods)
+        return [line for log in logs for line in log.splitlines()]
 
     def test_ports_are_admitted_by_number_and_name(self) -> None:
         ports = [{"port": 80}, {"port": "serve-81-udp", "protocol": "UDP"}, {"port": 80, "endPort": 90, "protocol": "SCTP"}]

@@ -1,6 +1,9 @@
 // Command cyclonus prints the cases of cyclonus, a conformance suite for NetworkPolicy, as JSON: for each step of a case the
 // pods, namespaces and policies that there are, and what cyclonus says of each flow between two pods. No cluster is asked: what it says
 // comes from its own evaluation of the policies.
+//
+// Its only argument, which may be absent, is a file: a JSON object of the addresses that pods have, by NAMESPACE/NAME. Blocks of addresses in
+// policies are then those of these pods.
 package main
 
 import (
@@ -72,13 +75,29 @@ func main() {
 	// Cyclonus logs where the cases are to be.
 	output := os.Stdout
 	os.Stdout = os.Stderr
-	if err := run(output); err != nil {
+	addresses, err := addresses(os.Args[1:])
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := run(output, addresses); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(output io.Writer) error {
-	_, resources, err := newCluster()
+func addresses(arguments []string) (map[string]string, error) {
+	if len(arguments) == 0 {
+		return nil, nil
+	}
+	written, err := os.ReadFile(arguments[0])
+	if err != nil {
+		return nil, err
+	}
+	var told map[string]string
+	return told, json.Unmarshal(written, &told)
+}
+
+func run(output io.Writer, addresses map[string]string) error {
+	_, resources, err := newCluster(addresses)
 	if err != nil {
 		return err
 	}
@@ -89,7 +108,7 @@ func run(output io.Writer) error {
 	cases := generator.NewTestCaseGenerator(true, anyPod.IP, namespaces, nil, nil).GenerateTestCases()
 	told := make([]testCase, 0, len(cases))
 	for _, it := range cases {
-		steps, err := stepsOf(it)
+		steps, err := stepsOf(it, addresses)
 		if err != nil {
 			return fmt.Errorf("%s: %w", it.Description, err)
 		}
@@ -100,14 +119,22 @@ func run(output io.Writer) error {
 	return json.NewEncoder(output).Encode(told)
 }
 
-func newCluster() (kube.IKubernetes, *probe.Resources, error) {
+func newCluster(addresses map[string]string) (kube.IKubernetes, *probe.Resources, error) {
 	cluster := kube.NewMockKubernetes(1)
 	resources, err := probe.NewDefaultResources(cluster, namespaces, pods, ports, protocols, nil, 1, false, "")
-	return cluster, resources, err
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, it := range resources.Pods {
+		if address, ok := addresses[it.Namespace+"/"+it.Name]; ok {
+			it.IP = address
+		}
+	}
+	return cluster, resources, nil
 }
 
-func stepsOf(it *generator.TestCase) ([]step, error) {
-	cluster, resources, err := newCluster()
+func stepsOf(it *generator.TestCase, addresses map[string]string) ([]step, error) {
+	cluster, resources, err := newCluster(addresses)
 	if err != nil {
 		return nil, err
 	}

@@ -63,10 +63,14 @@ pub(super) fn answer<B>(request: &Request<B>, state: &AdminState, local_only: bo
 fn config(state: &AdminState) -> String {
     let published = state.published();
     let gateways = published.iter().flat_map(|it| &it.gateways).map(|gateway| &*gateway.configuration);
-    output::json(&json!({
+    let mut told = json!({
         "revision": published.as_ref().map_or(0, |it| it.revision.0),
         "gateways": gateways.collect::<Vec<_>>(),
-    }))
+    });
+    if let Some(policy) = state.policy_facts() {
+        told["policy"] = json!(policy);
+    }
+    output::json(&told)
 }
 
 /// A page in a browser on this machine may send requests here under a host name of its own choice, which leads to the

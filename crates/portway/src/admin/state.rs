@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use portway_config::network_policy::PolicyFacts;
 use portway_proxy::observe::Observer;
 use prometheus_client::collector::Collector;
 use tokio::sync::watch;
@@ -64,6 +65,11 @@ impl AdminState {
     /// What network policies do.
     pub(super) fn policy(&self) -> Option<PolicyReport> {
         self.policy.as_ref().map(Guarding::report)
+    }
+
+    /// What network policies are made of, where they are enforced.
+    pub(super) fn policy_facts(&self) -> Option<PolicyFacts> {
+        self.policy.as_ref().map(Guarding::facts)
     }
 
     /// Addresses of Gateways, and the nodes that announce them.

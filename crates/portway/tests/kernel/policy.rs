@@ -145,6 +145,9 @@ fn policies_are_enforced_told_of_and_counted() {
         assert!(metrics.contains(&limit), "{limit} {metrics}");
     }
     assert!(metrics.contains("portway_policy_map_entries{map=\"policy_pods\"} 2\n"), "{metrics}");
+    let configuration = cluster.it.node.run(|| curl([format!("http://{ADMIN}/config")]).body);
+    let configuration: Value = serde_json::from_str(&configuration).unwrap();
+    assert_eq!(configuration["policy"], json!(cluster.configuration.policy), "what is enforced");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use portway_config::Configuration;
+use portway_config::network_policy::PolicyFacts;
 use portway_ebpf::kernel::Ahead;
 use portway_ebpf::pin;
 use portway_ebpf::policy::Guard;
@@ -54,11 +55,18 @@ struct State {
     guard: Option<Guard>,
     /// Why nothing more than before is enforced, if that is so.
     trouble: Option<String>,
+    /// What the tables in the kernel were made of.
+    facts: PolicyFacts,
 }
 
 impl Guarding {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pods, namespaces and policies that are enforced.
+    pub(crate) fn facts(&self) -> PolicyFacts {
+        self.lock().facts.clone()
     }
 
     /// The programs that are to come before all others at what comes in.

@@ -102,6 +102,9 @@ impl Worker {
         let surroundings = surroundings(&self.options, Some(configuration));
         let mut state = self.seen.lock();
         let enforced = state.guard.as_mut().map(|guard| guard.enforce(states, surroundings));
+        if let Some(Ok(())) = enforced {
+            state.facts = configuration.policy.clone();
+        }
         state.trouble = enforced.and_then(Result::err).map(|error| {
             format!(
                 "the interfaces of the node cannot be found, so the last changes are not enforced: {error}"
