@@ -327,7 +327,7 @@ impl Follower {
         loaded.kernel.apply(&loaded.balancer.serve(&decision.services, now))?;
         // Programs of another layout have served until now.
         if let Some(pins) = &self.pins {
-            if loaded.end_hand_over()? {
+            if loaded.end_hand_over() {
                 // What is left to the former programs meanwhile is known here now.
                 self.beside_others_until = Duration::ZERO;
             }

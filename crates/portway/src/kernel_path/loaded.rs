@@ -48,13 +48,17 @@ impl Loaded {
     }
 
     /// Carries over what the programs of a former layout have begun until now. Whether no connection is anybody else's after that.
-    pub(super) fn end_hand_over(&mut self) -> Result<bool, KernelError> {
+    pub(super) fn end_hand_over(&mut self) -> bool {
         let is_under_way = self.kernel.is_handing_over();
-        let entries = self.kernel.end_hand_over()?;
-        if entries > 0 {
-            tracing::info!("{entries} entries of flows that began meanwhile are carried over as well");
+        match self.kernel.end_hand_over() {
+            Ok(0) => {}
+            Ok(entries) => {
+                tracing::info!("{entries} entries of flows that began meanwhile are carried over as well");
+            }
+            // All others go on.
+            Err(error) => tracing::warn!("connections that have just begun may be cut: {error}"),
         }
-        Ok(is_under_way && !self.was_beside_others)
+        is_under_way && !self.was_beside_others
     }
 
     pub(super) fn attach(&mut self, decision: &Decision, machine: &Machine) -> Result<(), KernelError> {

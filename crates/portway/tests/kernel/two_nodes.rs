@@ -268,7 +268,7 @@ fn http_goes_to_the_proxies_of_both_nodes_which_see_the_client() {
     }
     let status = ask(&it.nodes[1], &["status"]);
     let expected = format!(
-        "web/edge/8000 at TCP {}: by the proxies: HTTP and TLS are read to find the route; the kernel takes packets to",
+        "web/edge/8000 at TCP {}: by the proxies (reads_content): HTTP and TLS are read to find the route; the kernel takes packets to",
         HTTP[0]
     );
     assert!(status.contains(&expected), "{status}");
