@@ -146,6 +146,8 @@ impl Conversion {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// To write it anew: `PORTWAY_WRITE_LAYOUT=1 cargo test -p portway-ebpf --lib layouts`.
@@ -189,5 +191,43 @@ mod tests {
         let wider = layout("it 8\n  a 0 8\n");
         assert_eq!(Conversion::between(&former, &wider, "it"), None, "a field of another size");
         assert_eq!(Conversion::between(&former, &now, "other"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_described_is_read_and_what_is_carried_over_is_where_its_field_is(
+            sizes in prop::collection::vec(1_usize..20, 1..8),
+            order in any::<prop::sample::Index>(),
+            bytes in prop::collection::vec(any::<u8>(), 160),
+        ) {
+            let describe = |fields: &mut dyn Iterator<Item = (usize, usize)>| {
+                let (mut text, mut end) = (String::new(), 0);
+                for (number, size) in fields {
+                    text += &format!("  f{number} {end} {size}\n");
+                    end += size;
+                }
+                Layout::parse(1, &format!("it {end}\n{text}")).unwrap()
+            };
+            let all: Vec<_> = sizes.into_iter().enumerate().collect();
+            let former = describe(&mut all.iter().copied());
+            // The fields in another order, with the first of them gone.
+            let mut moved = all.clone();
+            moved.rotate_left(order.index(all.len()));
+            let now = describe(&mut moved.iter().skip(1).copied());
+            prop_assert_eq!(Layout::parse(1, &former.describe()), Some(former.clone()));
+            let carried = Conversion::between(&former, &now, "it").unwrap().convert(&bytes).unwrap();
+            for (name, place) in &now.structure("it").unwrap().fields {
+                let (_, before) =
+                    former.structure("it").unwrap().fields.iter().find(|it| it.0 == *name).unwrap();
+                prop_assert_eq!(&carried[place.clone()], &bytes[before.clone()]);
+            }
+        }
+
+        #[test]
+        fn no_description_is_too_odd_to_be_refused(text in "([a-z]{0,3} ?[0-9]{0,20} ?[0-9]{0,20}\n){0,5}") {
+            if let Some(layout) = Layout::parse(1, &text) {
+                prop_assert_eq!(Layout::parse(1, &layout.describe()), Some(layout.clone()));
+            }
+        }
     }
 }
