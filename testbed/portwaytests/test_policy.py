@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from .agents import AGENTS
 from .cluster import CONTROLLER, SYSTEM
-from .gateways import Object, namespace
+from .gateways import Object, metadata, namespace
 from .policies import Flow, PoliciesTest, between, policy, prober_pod
 
 SPACE, OTHER = "guarded", "guarded-other"
@@ -105,6 +105,38 @@ class PolicyTest(PoliciesTest):
         self.rolled_out("portway-controller", SYSTEM)
         self.apply(policy(SPACE, "to-a", ingress("a", {"podSelector": {"matchLabels": {"pod": "d"}}})))
         self.comes_to_hold(self.table(lambda it: it.destination != "guarded/a" or it.source == "guarded/d"))
+
+    def test_what_goes_by_a_service_is_judged_by_the_pods_at_both_ends(self) -> None:
+        services = {f"service {it}": it for it in ("a", "c")}
+        for it in services.values():
+            ports = [{"name": protocol.lower(), "port": 80, "protocol": protocol} for protocol in ("TCP", "UDP")]
+            spec = {"selector": {"pod": it}, "ports": ports}
+            self.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata(SPACE, it), "spec": spec})
+            self.others[f"service {it}"] = self.object("service", it)["spec"]["clusterIP"]
+        sources = [it for it in GUARDED if it not in ("guarded/a", "guarded/c")]
+        flows = [Flow(source, service, protocol, 80) for source in sources for service in services for protocol in ("TCP", "UDP")]
+        self.comes_to_hold(dict.fromkeys(flows, True))
+        # At the end that gets it: b is on the node of a, and d on that of c.
+        peers = [{"podSelector": {"matchLabels": {"pod": "b"}}}]
+        self.apply(policy(SPACE, "to-a", ingress("a", *peers)), policy(SPACE, "to-c", ingress("c", *peers)))
+        self.comes_to_hold({it: it.source == "guarded/b" for it in flows})
+        self.kubectl("delete", "networkpolicy", "--all", f"--namespace={SPACE}")
+        # At the end that sends it.
+        rule = {"to": [{"podSelector": {"matchLabels": {"pod": "c"}}}]}
+        self.apply(policy(SPACE, "from-all", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]}))
+        self.comes_to_hold({it: it.destination == "service c" for it in flows})
+
+    def test_killed_agents_let_through_what_they_did_and_no_more(self) -> None:
+        table = self.table(lambda it: it.destination != "guarded/a" or it.source == "guarded/c")
+        self.apply(policy(SPACE, "to-a", ingress("a", {"podSelector": {"matchLabels": {"pod": "c"}}})))
+        self.comes_to_hold(table)
+        for node in self.nodes():
+            self.kill(node)
+        for _ in range(10):
+            self.holds(table)
+        for node in self.nodes():
+            self.agent(node)
+        self.holds(table)
 
     def lines_of(self, node: str) -> list[str]:
         """What the agent of a node has logged."""
