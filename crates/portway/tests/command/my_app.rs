@@ -1,6 +1,7 @@
 //! The article's example: an application, a Gateway in another namespace, and the route between them.
 
 use crate::curl::curl;
+use crate::eventually;
 use crate::manifest;
 use crate::portway::{self, Portway};
 
@@ -31,8 +32,10 @@ fn the_example_serves_the_page_from_both_replicas() {
 #[test]
 fn the_curl_line_that_is_printed_answers() {
     let portway = Portway::run(["examples/my-app", "--demo-backends"]);
-    let told = portway.stderr();
-    let line = told.lines().find_map(|line| line.trim().strip_prefix("curl ")).unwrap();
+    // It is ready before what it says of itself has been read.
+    let line = eventually("a line for curl", || {
+        portway.stderr().lines().find_map(|line| line.trim().strip_prefix("curl ").map(str::to_owned))
+    });
     let words = line.split(' ').map(|word| word.trim_matches('\''));
     // The only word with a space is the header.
     let arguments: Vec<_> = words
