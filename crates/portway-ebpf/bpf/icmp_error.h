@@ -134,6 +134,6 @@ static __noinline int forward_icmp_error(struct __sk_buff *skb, struct scratch *
 		return drop(DROP_REWRITE);
 	if (to_stack)
 		return PASS;
-	tag_rewritten(skb);
+	tag_rewritten(skb, 0);
 	return leave(skb, packet, &hop);
 }

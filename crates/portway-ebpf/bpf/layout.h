@@ -80,6 +80,9 @@ struct endpoint {
 	struct address source;
 	/* The node that it is on, with ENDPOINT_ON_NEIGHBOUR. */
 	struct address node;
+	/* For network policy: the number of the Gateway that its clients come through (tag.h). Zero: it is the Gateway's own
+	 * proxy, or nobody asks. */
+	__u32 gateway;
 };
 
 /* An Ethernet address. */

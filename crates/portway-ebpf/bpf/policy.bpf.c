@@ -229,7 +229,7 @@ static __always_inline int release(struct policy_scratch *scratch, const struct 
 
 /* A packet for a pod, of somebody who may send it. */
 static __noinline int judge_received(struct __sk_buff *skb, struct policy_scratch *scratch,
-				     const struct policy_pod *pod, __u32 identity)
+				     const struct policy_pod *pod, __u32 identity, __u32 gateway)
 {
 	const struct packet *packet = &scratch->packet;
 	const struct tuple *tuple = &packet->tuple;
@@ -244,9 +244,14 @@ static __noinline int judge_received(struct __sk_buff *skb, struct policy_scratc
 		return follow_policy_flow(scratch, flow, 1) ? PASS : drop_denied(POLICY_EGRESS);
 	}
 	ask(scratch, pod, POLICY_INGRESS, &tuple->source, identity);
+	scratch->question.gateway = gateway;
 	flow = find_begun(scratch, tuple, interface, POLICY_FLOW_IN);
-	if (flow && !(is_opening(packet) && policy_flow_is_closed(flow->state)))
-		return follow_policy_flow(scratch, flow, 0) ? PASS : drop_denied(POLICY_INGRESS);
+	if (flow && !(is_opening(packet) && policy_flow_is_closed(flow->state))) {
+		int passes = flow->gateway == gateway ? follow_policy_flow(scratch, flow, 0)
+						      : reroute_policy_flow(scratch, flow);
+
+		return passes ? PASS : drop_denied(POLICY_INGRESS);
+	}
 	return begin_policy_flow(scratch, 1) ? PASS : drop_denied(POLICY_INGRESS);
 }
 
@@ -282,7 +287,8 @@ int policy_to_pod(struct __sk_buff *skb)
 	if (legibility != LEGIBLE)
 		return is_open ? PASS : drop_illegible(legibility);
 	return judge_received(skb, scratch, pod,
-			      sender.pod ? sender.pod->identity : identity_of(&scratch->packet.tuple.source));
+			      sender.pod ? sender.pod->identity : identity_of(&scratch->packet.tuple.source),
+			      tag & TAG_GATEWAY);
 }
 
 /* Bytes before the IP header at an interface that is no pod's. */

@@ -41,7 +41,7 @@ static __noinline int forward(struct __sk_buff *skb, struct scratch *scratch, __
 		return refuse(skb, scratch, reason, hop.mtu);
 	if (!as_it_is && !rewrite(skb, packet, to))
 		return drop(DROP_REWRITE);
-	tag_rewritten(skb);
+	tag_rewritten(skb, scratch->gateway);
 	return leave(skb, packet, &hop);
 }
 
@@ -97,6 +97,7 @@ static __always_inline int follow(struct __sk_buff *skb, struct scratch *scratch
 			return PROCEED;
 		}
 		to_stack |= endpoint->flags & ENDPOINT_ON_NODE;
+		scratch->gateway = endpoint->gateway;
 		if (is_left_to_neighbour(flow, &packet->tuple))
 			scratch->via = endpoint->node;
 	}
@@ -140,6 +141,7 @@ static __always_inline int begin(struct __sk_buff *skb, struct scratch *scratch,
 		return refuse(skb, scratch, DROP_NO_ENDPOINT, 0);
 	flow->last_seen = now;
 	flow->told_other = now;
+	scratch->gateway = endpoint->gateway;
 	reason = add_flow(skb, settings, scratch, endpoint, hash);
 	if (reason != PROCEED)
 		return drop(reason);
@@ -198,6 +200,7 @@ static __always_inline int balance(struct __sk_buff *skb, enum hook hook)
 	}
 	packet = &scratch->packet;
 	__builtin_memset(&scratch->via, 0, sizeof(scratch->via));
+	scratch->gateway = 0;
 	if (!read_packet(skb, packet))
 		return PASS;
 	if (packet->icmp_type)
@@ -223,7 +226,7 @@ static __always_inline int balance(struct __sk_buff *skb, enum hook hook)
 SEC("classifier/ingress")
 int portway_ingress(struct __sk_buff *skb)
 {
-	untag_rewritten(skb);
+	untag(skb);
 	/* A switch that does not know the way sends frames to all. What is for another node must not be served twice. */
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return PASS;

@@ -81,7 +81,7 @@ static __always_inline int send_back(struct __sk_buff *skb)
 	__builtin_memcpy(swapped + ETH_ALEN, ethernet, ETH_ALEN);
 	if (bpf_skb_store_bytes(skb, 0, swapped, sizeof(swapped), 0))
 		return TC_ACT_SHOT;
-	tag_rewritten(skb);
+	tag_rewritten(skb, 0);
 	return (int)bpf_redirect(skb->ingress_ifindex, 0);
 }
 

@@ -34,7 +34,8 @@ struct scratch {
 	__u64 answer_second;
 	__u32 answers;
 	struct icmp_answer answer;
-	__u32 reserved;
+	/* The number of the Gateway that the packet came through. */
+	__u32 gateway;
 };
 
 struct {

@@ -56,6 +56,7 @@ struct AssignedEndpoint {
     id: u32,
     flags: u16,
     source: Option<IpAddr>,
+    gateway: u32,
     /// When it left, by the caller's clock.
     left: Option<Duration>,
 }
@@ -89,6 +90,7 @@ impl Balancer {
                 backends: Vec::new(),
                 source_affinity: service.flags & SERVICE_SOURCE_AFFINITY != 0,
                 beside_proxy: service.flags & SERVICE_BESIDE_PROXY != 0,
+                gateway: 0,
             };
             let assigned = Assigned { id: service.id, service: before, is_known: false };
             balancer.services.insert(address, assigned);
@@ -100,8 +102,13 @@ impl Balancer {
             let given = |it: layout::Address| (it != layout::Address::default()).then(|| it.into());
             let (source, node) = (given(endpoint.source), given(endpoint.node));
             // As if it had left just now: those that are wanted come back at once.
-            let assigned =
-                AssignedEndpoint { id: *id, flags: endpoint.flags, source, left: Some(Duration::ZERO) };
+            let assigned = AssignedEndpoint {
+                id: *id,
+                flags: endpoint.flags,
+                source,
+                gateway: endpoint.gateway,
+                left: Some(Duration::ZERO),
+            };
             balancer.endpoints.insert((endpoint.service, address, node), assigned);
         }
         balancer
@@ -211,7 +218,7 @@ impl Balancer {
                 refused += weight;
             }
             for endpoint in &reachable {
-                let value = self.endpoint(id, endpoint, changes);
+                let value = self.endpoint(id, endpoint, service.gateway, changes);
                 let key = key_of(endpoint.address);
                 members.push(Member { value, key, weight: weight / reachable.len() as u64 });
             }
@@ -222,7 +229,13 @@ impl Balancer {
         members
     }
 
-    fn endpoint(&mut self, service: u32, endpoint: &Endpoint, changes: &mut Vec<Change>) -> u32 {
+    fn endpoint(
+        &mut self,
+        service: u32,
+        endpoint: &Endpoint,
+        gateway: u32,
+        changes: &mut Vec<Change>,
+    ) -> u32 {
         let Endpoint { address, reach, source } = *endpoint;
         let flags = reach.flags();
         let last = &mut self.last_endpoint;
@@ -230,11 +243,12 @@ impl Balancer {
         let assigned = self.endpoints.entry((service, address, reach.node())).or_insert_with(|| {
             *last += 1;
             is_new = true;
-            AssignedEndpoint { id: *last, flags, source, left: None }
+            AssignedEndpoint { id: *last, flags, source, gateway, left: None }
         });
         assigned.left = None;
-        if is_new || (assigned.flags, assigned.source) != (flags, source) {
-            (assigned.flags, assigned.source) = (flags, source);
+        let is_other = (assigned.flags, assigned.source, assigned.gateway) != (flags, source, gateway);
+        if is_new || is_other {
+            (assigned.flags, assigned.source, assigned.gateway) = (flags, source, gateway);
             let endpoint = layout::Endpoint {
                 address: address.ip().into(),
                 port: address.port().into(),
@@ -242,6 +256,7 @@ impl Balancer {
                 service,
                 source: source.map(Into::into).unwrap_or_default(),
                 node: reach.node().map(Into::into).unwrap_or_default(),
+                gateway,
             };
             changes.push(Change::PutEndpoint { id: assigned.id, endpoint });
         }

@@ -170,6 +170,8 @@ shared! {
         source: Address,
         /// The node that it is on, with [`ENDPOINT_ON_NEIGHBOUR`].
         node: Address,
+        /// Number of the Gateway that its clients come through, for network policy; zero: none.
+        gateway: u32,
     }
     /// An Ethernet address.
     LinkAddress = "link_address" {

@@ -44,6 +44,9 @@ pub struct Service {
     pub source_affinity: bool,
     /// Whether a proxy of this node listens at the same address, which keeps the TCP connections that it has.
     pub beside_proxy: bool,
+    /// The number of the Gateway through which clients reach the backends, for network policy there
+    /// ([`GatewayNumbers`](crate::policy::GatewayNumbers)). Zero: the backends are the Gateway's proxies, or nobody asks.
+    pub gateway: u32,
 }
 
 /// Endpoints that share a weight.

@@ -144,9 +144,26 @@ static __noinline int begin_policy_flow(struct policy_scratch *scratch, __u32 is
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->last_seen = scratch->now;
 	passes = judge_flow(scratch, flow);
-	if (is_kept || !passes)
+	if (is_kept || !passes) {
+		/* Of a connection before it, whose ports are used again. */
+		bpf_map_delete_elem(&policy_flows, &scratch->key);
 		bpf_map_update_elem(&policy_newflows, &scratch->key, flow, BPF_ANY);
+	}
 	return passes;
+}
+
+/* Judges a packet that has come by another way than its flow, that of scratch->key: through another Gateway, or past it. The flow is
+ * left as it was unless the packet may pass, so that whoever forges a client's address cannot cut its flow. */
+static __noinline int reroute_policy_flow(struct policy_scratch *scratch, struct policy_flow *flow)
+{
+	struct policy_flow *rerouted = &scratch->entry;
+
+	*rerouted = *flow;
+	if (!judge_flow(scratch, rerouted))
+		return 0;
+	*flow = *rerouted;
+	track_policy_flow(scratch, flow, false);
+	return 1;
 }
 
 /* Remembers a flow to an address that stands for others, so that their replies are known. */

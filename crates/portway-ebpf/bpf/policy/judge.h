@@ -20,6 +20,18 @@ static __always_inline __u32 identity_of(const struct address *address)
 	return identity ? *identity : 0;
 }
 
+/* Who the other end is for rules. A client that is a pod has no rights of its own through a Gateway. */
+static __always_inline __u32 peer_of(const struct policy_question *question)
+{
+	__u32 number = question->gateway;
+	struct policy_gateway *gateway;
+
+	if (!number)
+		return question->identity;
+	gateway = bpf_map_lookup_elem(&policy_gateways, &number);
+	return gateway ? gateway->identity : 0;
+}
+
 /* Bits of enum policy_destination. */
 static __always_inline __u32 destination_kind(const struct address *address)
 {
@@ -85,7 +97,7 @@ static __noinline int is_denied(struct policy_scratch *scratch, __u32 rules)
 		port = 0;
 	}
 	key.rules = rules;
-	key.identity = question->gateway ? question->gateway : question->identity;
+	key.identity = peer_of(question);
 	class = bpf_map_lookup_elem(&policy_classes, &key);
 	by_identity = verdict_of(rules, class ? *class : POLICY_NO_CLASS, protocol, port);
 	by_network = verdict_of(rules, class_of_network(rules, &question->address), protocol, port);

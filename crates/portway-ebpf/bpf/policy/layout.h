@@ -18,7 +18,8 @@ enum policy_direction {
 struct policy_settings {
 	/* Another one whenever an address has changed hands: flows are judged again. */
 	__u32 revision;
-	__u32 reserved;
+	/* The number that was given to a Gateway last. Of no meaning to the programs. */
+	__u32 last_gateway;
 	/* As in struct settings. */
 	__u64 tcp_established_timeout;
 	__u64 tcp_transitory_timeout;
@@ -59,6 +60,17 @@ struct policy_interface {
 	__u32 kind;
 	/* Bytes before the IP header. */
 	__u32 link_header;
+};
+
+/* Bytes of NAMESPACE/NAME, which have 63 and 253 at most. */
+#define POLICY_GATEWAY_NAME 320
+
+/* A Gateway, under the number that the balancing programs give to what came through it. */
+struct policy_gateway {
+	/* Who its proxies are. Zero: nobody whom rules speak of. */
+	__u32 identity;
+	/* Filled up with zeros. Of no meaning to the programs. */
+	__u8 name[POLICY_GATEWAY_NAME];
 };
 
 struct policy_class_key {
@@ -154,7 +166,7 @@ struct policy_flow {
 	__u32 rules;
 	__u32 rehearsed;
 	__u32 state;
-	/* Whose proxies would have sent it, had the kernel not forwarded it. */
+	/* The number of the Gateway that it came through, where the kernel has forwarded it. */
 	__u32 gateway;
 	/* That denied it. */
 	__u32 policy;
@@ -188,6 +200,8 @@ struct policy_event {
 	__u32 policy;
 	/* Of the other end. */
 	__u32 identity;
+	/* The number of the Gateway that it came through; zero: none. */
+	__u32 gateway;
 	__u16 direction;
 	__u16 outcome;
 };

@@ -50,6 +50,15 @@ struct {
 	__type(value, __u32);
 } policy_idents SEC(".maps");
 
+/* By the number that the balancing programs tag packets with. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct policy_gateway);
+} policy_gateways SEC(".maps");
+
 /* Addresses that are none of a peer: enum policy_destination. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

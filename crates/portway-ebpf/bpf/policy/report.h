@@ -20,7 +20,8 @@ static __always_inline void tell_of(struct policy_scratch *scratch, __u16 outcom
 	event->tuple = scratch->key.tuple;
 	event->interface = scratch->key.interface;
 	event->policy = question->policy;
-	event->identity = question->gateway ? question->gateway : question->identity;
+	event->identity = question->identity;
+	event->gateway = question->gateway;
 	event->direction = (__u16)question->direction;
 	event->outcome = outcome;
 	bpf_ringbuf_output(&policy_events, event, sizeof(*event), 0);

@@ -19,7 +19,7 @@ struct policy_question {
 	__u32 rules;
 	__u32 rehearsed;
 	__u32 direction;
-	/* Of the one who would have sent it, had the kernel not forwarded it. */
+	/* The number of the Gateway that it came through, whose proxies are the peer then, and the address is its client's. */
 	__u32 gateway;
 	/* The answer: who denies it, or would. */
 	__u32 policy;

@@ -20,7 +20,12 @@ fn service(backends: &[(u32, &[u8])]) -> Service {
         weight: *weight,
         endpoints: endpoints.iter().map(|it| endpoint(*it)).collect(),
     };
-    Service { backends: backends.iter().map(backend).collect(), source_affinity: false, beside_proxy: false }
+    Service {
+        backends: backends.iter().map(backend).collect(),
+        source_affinity: false,
+        beside_proxy: false,
+        gateway: 0,
+    }
 }
 
 fn share(changes: &[Change], value: u32) -> f64 {
@@ -206,7 +211,10 @@ fn an_endpoint_that_is_reached_by_another_node_is_another_one() {
     let by = |reach: Reach| {
         let endpoints = vec![Endpoint { reach, ..endpoint(1) }];
         let backends = vec![Backend { weight: 1, endpoints }];
-        Services::from([(listener(80), Service { backends, source_affinity: false, beside_proxy: false })])
+        Services::from([(
+            listener(80),
+            Service { backends, source_affinity: false, beside_proxy: false, gateway: 0 },
+        )])
     };
     let node = |last: u8| Reach::OnNeighbour([192, 0, 2, last].into());
     let before = balancer.serve(&by(node(9)), at(0));
@@ -228,4 +236,22 @@ fn an_endpoint_that_is_reached_by_another_node_is_another_one() {
     let mut next = Balancer::resume(DRAIN, &[(key(&listener(80)), service)], &[(1, first)]);
     let found = ["table of 1", "80 is service 1"];
     assert_eq!(shown(&next.serve(&by(node(9)), at(0))), found, "found in the maps");
+}
+
+#[test]
+fn an_endpoint_is_told_the_gateway_of_its_clients() {
+    let mut balancer = Balancer::new(DRAIN);
+    let through = |gateway| {
+        let backends = vec![Backend { weight: 1, endpoints: vec![endpoint(1)] }];
+        Services::from([(listener(80), Service { backends, gateway, ..Service::default() })])
+    };
+    let mut told = |gateway| {
+        let changes = balancer.serve(&through(gateway), at(0)).into_iter();
+        let put = changes.filter_map(|it| match it {
+            Change::PutEndpoint { id, endpoint } => Some((id, endpoint.gateway)),
+            _ => None,
+        });
+        put.collect::<Vec<_>>()
+    };
+    assert_eq!([told(5), told(5), told(6), told(0)], [vec![(1, 5)], vec![], vec![(1, 6)], vec![(1, 0)]]);
 }

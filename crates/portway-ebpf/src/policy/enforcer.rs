@@ -15,7 +15,9 @@ use aya::{Ebpf, EbpfLoader, Pod as Plain};
 use zerocopy::FromBytes as _;
 
 use super::drop_reason::PolicyDrop;
-use super::layout::{self, Counter, CounterKey, Event, Flow, FlowKey, Interface, Pod, Settings, Verdict};
+use super::layout::{
+    self, Counter, CounterKey, Event, Flow, FlowKey, Gateway, Interface, Pod, Settings, Verdict,
+};
 use super::ledger::{Change, Prefix, Standing};
 use super::limits::PolicyLimits;
 use crate::error::KernelError;
@@ -42,6 +44,7 @@ const PODS: &str = "policy_pods";
 const INTERFACES: &str = "policy_ifaces";
 const LOCALS: &str = "policy_locals";
 const IDENTITIES: &str = "policy_idents";
+const GATEWAYS: &str = "policy_gateways";
 const DESTINATIONS: &str = "policy_dests";
 const CLASSES: &str = "policy_classes";
 const NETWORKS: &str = "policy_networks";
@@ -55,12 +58,13 @@ const EVENTS: &str = "policy_events";
 const DROPS: &str = "policy_drops";
 
 /// The maps that outlive the process. What the others hold is of one packet.
-const PINNED: [&str; 14] = [
+const PINNED: [&str; 15] = [
     SETTINGS,
     PODS,
     INTERFACES,
     LOCALS,
     IDENTITIES,
+    GATEWAYS,
     DESTINATIONS,
     CLASSES,
     NETWORKS,
@@ -150,6 +154,7 @@ impl Enforcer {
             (INTERFACES, policy_limits.interfaces),
             (LOCALS, policy_limits.pods.saturating_mul(2)),
             (IDENTITIES, policy_limits.addresses),
+            (GATEWAYS, policy_limits.gateways),
             (DESTINATIONS, policy_limits.destinations),
             (CLASSES, policy_limits.identities),
             (NETWORKS, policy_limits.networks),
@@ -169,8 +174,8 @@ impl Enforcer {
         let mut programs = loader.load(object::POLICY_OBJECT)?;
         let events = programs.take_map(EVENTS).map(RingBuf::try_from).transpose().map_err(told(EVENTS))?;
         let mut enforcer = Self { programs, events, pins };
-        let revision = enforcer.settings()?.revision;
-        enforcer.tell(limits, revision)?;
+        let Settings { revision, last_gateway, .. } = enforcer.settings()?;
+        enforcer.tell(limits, revision, last_gateway)?;
         for name in PROGRAMS {
             let refused = |error| KernelError::Program { program: name, error: Box::new(error) };
             load(enforcer.program(name).map_err(refused)?).map_err(refused)?;
@@ -183,11 +188,11 @@ impl Enforcer {
         map.get(&0, 0).map_err(told(SETTINGS))
     }
 
-    fn tell(&mut self, limits: &Limits, revision: u32) -> Result<(), KernelError> {
+    fn tell(&mut self, limits: &Limits, revision: u32, last_gateway: u32) -> Result<(), KernelError> {
         let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let settings = Settings {
             revision,
-            reserved: 0,
+            last_gateway,
             tcp_established_timeout: nanoseconds(limits.tcp_established_timeout),
             tcp_transitory_timeout: nanoseconds(limits.tcp_transitory_timeout),
             tcp_closed_timeout: nanoseconds(limits.tcp_closed_timeout),
@@ -294,7 +299,9 @@ impl Enforcer {
         };
         let destinations = destinations.map(|(key, kind)| (prefix(&key), kind)).collect();
         let (identities, pods) = (self.entries(IDENTITIES)?, self.entries::<u32, Pod>(PODS)?);
-        let known = identities.values().copied().chain(pods.values().map(|it| it.identity)).max();
+        let (gateways, settings) = (self.entries::<u32, Gateway>(GATEWAYS)?, self.settings()?);
+        let known = identities.values().copied().chain(pods.values().map(|it| it.identity));
+        let known = known.chain(gateways.values().map(|it| it.identity)).max();
         Ok(Standing {
             last_identity: self.last_identity_of_rules()?.max(known.unwrap_or(0)),
             last_policy: self.last_policy()?,
@@ -304,7 +311,9 @@ impl Enforcer {
             destinations,
             interfaces: self.entries(INTERFACES)?,
             rules: self.entries::<u32, Verdict>(DEFAULTS)?.into_keys().collect(),
-            revision: self.settings()?.revision,
+            revision: settings.revision,
+            last_gateway: settings.last_gateway,
+            gateways,
         })
     }
 
@@ -345,10 +354,12 @@ impl Enforcer {
             }
             Change::PutLocal { address, interface } => self.put(LOCALS, address, interface),
             Change::PutIdentity { address, identity } => self.put(IDENTITIES, address, identity),
-            Change::PutRevision { revision } => self.tell(limits, *revision),
+            Change::PutGateway { number, gateway } => self.put(GATEWAYS, number, &**gateway),
+            Change::PutRevision { revision, last_gateway } => self.tell(limits, *revision, *last_gateway),
             Change::RemovePod { interface } => self.remove::<u32, Pod>(PODS, interface),
             Change::RemoveLocal { address } => self.remove::<Address, u32>(LOCALS, address),
             Change::RemoveIdentity { address } => self.remove::<Address, u32>(IDENTITIES, address),
+            Change::RemoveGateway { number } => self.remove::<u32, Gateway>(GATEWAYS, number),
             Change::RemoveDestination { prefix } => {
                 let mut map: LpmTrie<_, PrefixBits, u32> = self.map(DESTINATIONS)?;
                 map.remove(&destination(prefix)).or_else(missing).map_err(told(DESTINATIONS))

@@ -11,7 +11,8 @@ use portway_config::NamespacedName;
 use portway_policy::{Former, PolicyIndex, Tables};
 
 use super::enforcer::{Enforcer, Refused};
-use super::layout::{self, Counter, Event, Interface};
+use super::gateways::GatewayNumbers;
+use super::layout::{self, Counter, Event, Gateway, GatewayName, Interface};
 use super::ledger::{Ledger, Prefix, Wanted};
 use super::limits::PolicyLimits;
 use super::placing::{Placing, Unplaced};
@@ -42,6 +43,8 @@ pub struct Guard {
     ledger: Ledger,
     placing: Placing,
     limits: Limits,
+    /// By which packets tell the Gateway that they came through.
+    numbers: GatewayNumbers,
     surroundings: Surroundings,
     /// Absent: nothing has been told yet.
     tables: Option<Tables>,
@@ -72,8 +75,9 @@ impl Guard {
             None => Enforcer::load(policy_limits, limits)?,
         };
         let standing = enforcer.standing()?;
-        Ok(Self {
+        let it = Self {
             enforcer,
+            numbers: GatewayNumbers::default(),
             placing: Placing::resume(&standing.pods),
             is_in_force: !standing.interfaces.is_empty(),
             ledger: Ledger::resume(standing),
@@ -84,7 +88,18 @@ impl Guard {
             attached: BTreeMap::new(),
             places: BTreeMap::new(),
             problems: Vec::new(),
-        })
+        };
+        Ok(it.sharing(GatewayNumbers::default()))
+    }
+
+    /// With numbers of Gateways that others use as well: those who balance. The ones that stand in the maps are in use.
+    #[must_use]
+    pub fn sharing(mut self, numbers: GatewayNumbers) -> Self {
+        let standing = self.ledger.standing();
+        let named = |(number, it): (&u32, &Gateway)| Some((*number, Option::from(it.name)?));
+        numbers.resume(standing.gateways.iter().filter_map(named), standing.last_gateway);
+        self.numbers = numbers;
+        self
     }
 
     /// What the compiler of the tables has to go on from.
@@ -166,7 +181,19 @@ impl Guard {
         self.places = places;
         let others = links.iter().filter(|it| !guarded.contains(&it.index));
         let interfaces = others.map(|link| (link.index, interface(link, links, &guarded))).collect();
-        Ok(Wanted { tables, pods, interfaces, destinations: self.destinations(own) })
+        let (gateways, destinations) = (self.gateways(&tables), self.destinations(own));
+        let last_gateway = self.numbers.last();
+        Ok(Wanted { tables, pods, interfaces, destinations, gateways, last_gateway })
+    }
+
+    fn gateways(&self, tables: &Tables) -> BTreeMap<u32, Gateway> {
+        self.numbers.keep(tables.gateways.keys());
+        let numbered = tables.gateways.iter().filter_map(|(gateway, identity)| {
+            let name = GatewayName::of(gateway)?;
+            Some((self.numbers.of(gateway), Gateway { identity: identity.0, name }))
+        });
+        // Zero: there is no number left, and no flow is known to be its.
+        numbered.filter(|(number, _)| *number != 0).collect()
     }
 
     /// The other end of a veth pair is a pod's, unless it is the interface that leads out of the node.
@@ -290,6 +317,7 @@ impl Guard {
             policy: self.policies.get(&PolicyIndex(event.policy)).cloned(),
             pod: self.pod_at(event.interface).cloned(),
             is_ingress: event.direction == layout::INGRESS,
+            gateway: self.numbers.named(event.gateway),
             outcome: Outcome::of(event.outcome),
             protocol: event.tuple.protocol,
             source: end(event.tuple.source, event.tuple.source_port),

@@ -1,6 +1,9 @@
 //! Keys and values of the maps for network policy, as the programs see them (`bpf/policy/layout.h`).
 
+use std::fmt;
 use std::net::IpAddr;
+
+use portway_config::NamespacedName;
 
 use crate::btf::Btf;
 use crate::layout::{Address, LayoutError, Port, Tuple, fingerprint_of, shared, verify_all};
@@ -10,8 +13,8 @@ shared! {
     Settings = "policy_settings" {
         /// Another one whenever an address has changed hands: flows are judged again.
         revision: u32,
-        /// Zero.
-        reserved: u32,
+        /// The number that was given to a Gateway last.
+        last_gateway: u32,
         /// Nanoseconds without a packet after which an established TCP flow is forgotten.
         tcp_established_timeout: u64,
         /// The same for a TCP flow that is not established yet, or half closed.
@@ -50,6 +53,13 @@ shared! {
         kind: u32,
         /// Bytes before the IP header.
         link_header: u32,
+    }
+    /// A Gateway, under the number that packets are tagged with.
+    Gateway = "policy_gateway" {
+        /// Who its proxies are. Zero: nobody whom rules speak of.
+        identity: u32,
+        /// Its name.
+        name: GatewayName,
     }
     /// An identity that rules speak of.
     ClassKey = "policy_class_key" {
@@ -124,7 +134,7 @@ shared! {
         rehearsed: u32,
         /// `FLOW_*` bits of the header.
         state: u32,
-        /// Whose proxies would have sent it, had the kernel not forwarded it.
+        /// The number of the Gateway that it came through, where the kernel has forwarded it.
         gateway: u32,
         /// Which policy denied it.
         policy: u32,
@@ -155,6 +165,8 @@ shared! {
         policy: u32,
         /// Of the other end.
         identity: u32,
+        /// The number of the Gateway that it came through; zero: none.
+        gateway: u32,
         /// [`INGRESS`] or [`EGRESS`].
         direction: u16,
         /// [`DENIED`] or [`REHEARSED`].
@@ -162,6 +174,59 @@ shared! {
     }
 }
 
+/// Namespace and name of a Gateway, so that the next process knows whose each number is.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::Immutable,
+    zerocopy::KnownLayout,
+)]
+#[repr(C)]
+pub struct GatewayName {
+    octets: [u8; GATEWAY_NAME],
+}
+
+impl Default for GatewayName {
+    fn default() -> Self {
+        Self { octets: [0; GATEWAY_NAME] }
+    }
+}
+
+impl fmt::Debug for GatewayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
+    }
+}
+
+impl GatewayName {
+    /// None: it is longer than names are.
+    pub fn of(gateway: &NamespacedName) -> Option<Self> {
+        let mut name = Self::default();
+        let text = gateway.to_string();
+        name.octets.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(name)
+    }
+
+    fn text(&self) -> Option<&str> {
+        let length = self.octets.iter().position(|it| *it == 0).unwrap_or(GATEWAY_NAME);
+        std::str::from_utf8(self.octets.get(..length)?).ok()
+    }
+}
+
+impl From<GatewayName> for Option<NamespacedName> {
+    fn from(name: GatewayName) -> Self {
+        let (namespace, name) = name.text()?.split_once('/')?;
+        Some(NamespacedName::new(namespace, name))
+    }
+}
+
+/// Bytes of a Gateway's namespace and name.
+pub const GATEWAY_NAME: usize = 320;
 /// What a pod gets.
 pub const INGRESS: u16 = 0;
 /// What a pod sends.
@@ -240,6 +305,17 @@ mod tests {
     use crate::policy::PolicyDrop;
 
     #[test]
+    fn the_name_of_a_gateway_fits() {
+        let longest = NamespacedName::new("n".repeat(63), "g".repeat(253));
+        for gateway in [longest, NamespacedName::new("edge", "a")] {
+            let name = GatewayName::of(&gateway).unwrap();
+            assert_eq!(Option::<NamespacedName>::from(name), Some(gateway));
+        }
+        assert_eq!(GatewayName::of(&NamespacedName::new("n", "g".repeat(400))), None);
+        assert_eq!(Option::<NamespacedName>::from(GatewayName::default()), None);
+    }
+
+    #[test]
     fn the_programs_have_the_same_structures() {
         verify(&object::btf(object::POLICY_OBJECT).unwrap()).unwrap();
     }
@@ -249,7 +325,8 @@ mod tests {
         let mut theirs = constants(include_str!("../../bpf/policy/layout.h"));
         // What the programs alone write and read.
         theirs.retain(|name, _| !name.starts_with("POLICY_FLOW_") && name != "POLICY_EVENTS");
-        let ours: [(&str, u32); 16] = [
+        let ours: [(&str, u32); 17] = [
+            ("GATEWAY_NAME", GATEWAY_NAME as u32),
             ("INGRESS", INGRESS.into()),
             ("EGRESS", EGRESS.into()),
             ("OPEN", OPEN),

@@ -9,7 +9,7 @@ use portway_policy::{
     Tables,
 };
 
-use super::layout::{self, Interface, OPEN, Pod};
+use super::layout::{self, Gateway, Interface, OPEN, Pod};
 use crate::layout::Address;
 
 /// A change of one entry of a map, or of all that belong to some rules. They are made in the order of the list.
@@ -40,9 +40,14 @@ pub enum Change {
         address: Address,
         identity: u32,
     },
+    PutGateway {
+        number: u32,
+        gateway: Box<Gateway>,
+    },
     /// Flows are judged again.
     PutRevision {
         revision: u32,
+        last_gateway: u32,
     },
     RemovePod {
         interface: u32,
@@ -52,6 +57,9 @@ pub enum Change {
     },
     RemoveIdentity {
         address: Address,
+    },
+    RemoveGateway {
+        number: u32,
     },
     RemoveDestination {
         prefix: Prefix,
@@ -111,6 +119,10 @@ pub struct Wanted {
     pub interfaces: BTreeMap<u32, Interface>,
     /// Networks that are no peer's: `DESTINATION_*`.
     pub destinations: BTreeMap<Prefix, u32>,
+    /// Gateways whose flows the kernel may forward, by the numbers of [`GatewayNumbers`](super::GatewayNumbers).
+    pub gateways: BTreeMap<u32, Gateway>,
+    /// The number that was given last.
+    pub last_gateway: u32,
 }
 
 /// What is found in the maps of a process before this one.
@@ -120,6 +132,8 @@ pub struct Standing {
     pub pods: BTreeMap<u32, Pod>,
     pub locals: BTreeMap<Address, u32>,
     pub identities: BTreeMap<Address, u32>,
+    pub gateways: BTreeMap<u32, Gateway>,
+    pub last_gateway: u32,
     pub destinations: BTreeMap<Prefix, u32>,
     pub interfaces: BTreeMap<u32, Interface>,
     pub rules: BTreeSet<u32>,
@@ -193,16 +207,23 @@ impl Ledger {
         let before = self.standing.clone();
         self.write_pods(wanted, &mut changes);
         self.write_identities(wanted, &mut changes);
+        for (number, gateway) in &wanted.gateways {
+            put(&mut self.standing.gateways, *number, *gateway, &mut changes, |number, gateway| {
+                Change::PutGateway { number, gateway: Box::new(gateway) }
+            });
+        }
         self.remove_gone(wanted, &mut changes);
         let have_changed_hands = before.identities != self.standing.identities
             || before.locals != self.standing.locals
+            || before.gateways != self.standing.gateways
             || before.pods.len() != self.standing.pods.len()
             || before.pods.iter().any(|(interface, pod)| {
                 self.standing.pods.get(interface).is_none_or(|it| it.identity != pod.identity)
             });
         if have_changed_hands {
             self.standing.revision = self.standing.revision.wrapping_add(1);
-            changes.push(Change::PutRevision { revision: self.standing.revision });
+            let (revision, last_gateway) = (self.standing.revision, wanted.last_gateway);
+            changes.push(Change::PutRevision { revision, last_gateway });
         }
         self.remove_rules(wanted, &mut changes);
         changes
@@ -294,6 +315,12 @@ impl Ledger {
             |it| addresses.contains(it),
             changes,
             |address| Change::RemoveIdentity { address },
+        );
+        remove(
+            &mut standing.gateways,
+            |it| wanted.gateways.contains_key(it),
+            changes,
+            |number| Change::RemoveGateway { number },
         );
         remove(
             &mut standing.pods,

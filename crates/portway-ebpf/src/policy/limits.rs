@@ -12,6 +12,8 @@ pub struct PolicyLimits {
     pub addresses: u32,
     /// Networks at most whose addresses stand for others or are pods' of the node.
     pub destinations: u32,
+    /// Gateways of the whole cluster at most.
+    pub gateways: u32,
     /// Sides of the pods' policies at most, counting those that are the same once.
     pub rules: u32,
     /// Identities that rules speak of at most, each counted for every side that does.
@@ -38,6 +40,7 @@ impl Default for PolicyLimits {
             interfaces: 1024,
             addresses: 262_144,
             destinations: 16_384,
+            gateways: 4096,
             rules: 16_384,
             identities: 1_048_576,
             networks: 262_144,

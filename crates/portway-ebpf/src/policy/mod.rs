@@ -5,6 +5,7 @@
 
 mod drop_reason;
 mod enforcer;
+mod gateways;
 mod guard;
 pub mod layout;
 pub mod ledger;
@@ -14,6 +15,7 @@ mod report;
 
 pub use self::drop_reason::PolicyDrop;
 pub use self::enforcer::{ENTER, Enforcer, FROM_POD, LEAVE, Refused, TO_POD};
+pub use self::gateways::GatewayNumbers;
 pub use self::guard::{Guard, Surroundings};
 pub use self::limits::PolicyLimits;
 pub use self::report::{Denial, Guarded, Outcome};

@@ -54,6 +54,8 @@ pub struct Denial {
     pub pod: Option<NamespacedName>,
     /// Whether it is for what the pod gets.
     pub is_ingress: bool,
+    /// The Gateway that it came through, where the kernel forwards it from its client.
+    pub gateway: Option<NamespacedName>,
     /// What became of it.
     pub outcome: Outcome,
     /// Number of the protocol.
@@ -93,6 +95,7 @@ impl fmt::Display for Denial {
             f,
             "{outcome} by NetworkPolicy {policy}, {direction} of the pod {pod}: {protocol} {} -> {}",
             self.source, self.destination
-        )
+        )?;
+        self.gateway.as_ref().map_or(Ok(()), |it| write!(f, ", through the Gateway {it}"))
     }
 }

@@ -121,7 +121,8 @@ impl Serving {
         let endpoints = vec![Endpoint { address: endpoint, reach, source: None }];
         let backends = vec![Backend { weight: 1, endpoints }];
         let at = ServiceAddress { transport: Transport::Tcp, address: LISTENER[0].parse().unwrap() };
-        let wanted = Services::from([(at, Service { backends, source_affinity: false, beside_proxy })]);
+        let wanted =
+            Services::from([(at, Service { backends, source_affinity: false, beside_proxy, gateway: 0 })]);
         let changes = self.balancer.serve(&wanted, Duration::ZERO);
         self.kernel.lock().unwrap().apply(&changes).unwrap();
     }

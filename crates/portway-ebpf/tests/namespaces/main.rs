@@ -11,11 +11,14 @@
 
 mod announcing;
 mod bpffs;
+mod forwarded;
 mod hand_over;
 mod host;
 mod peers;
 mod policed;
 mod policy;
+#[path = "../tagging/mod.rs"]
+mod tagging;
 mod tcp;
 mod topology;
 mod udp;

@@ -147,6 +147,14 @@ impl Datagrams {
         told(&came[..line])
     }
 
+    /// Whether an answer comes within `patience`.
+    pub(crate) fn answers(&self, patience: Duration) -> bool {
+        self.socket.set_read_timeout(Some(patience)).unwrap();
+        let is_answered = self.socket.send(b"?").is_ok() && self.socket.recv(&mut [0; 128]).is_ok();
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        is_answered
+    }
+
     /// Sends until an error comes back.
     pub(crate) fn error(&self) -> std::io::Error {
         self.socket.send(b"?").unwrap();

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portway_config::NamespacedName;
-use portway_config::network_policy::{NetworkPolicy, PolicyFacts, PolicyNamespace, PolicyPod};
+use portway_config::network_policy::{
+    GatewayProxies, NetworkPolicy, PolicyFacts, PolicyNamespace, PolicyPod,
+};
 use portway_ebpf::Limits;
 use portway_ebpf::policy::ledger::Prefix;
-use portway_ebpf::policy::{Denial, Guard, Outcome, PolicyDrop, PolicyLimits, Surroundings};
+use portway_ebpf::policy::{Denial, GatewayNumbers, Guard, Outcome, PolicyDrop, PolicyLimits, Surroundings};
 use portway_policy::Compiler;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,6 +32,7 @@ pub(crate) struct Policed {
     pub(crate) node: Host,
     pub(crate) pods: Vec<Host>,
     pub(crate) facts: PolicyFacts,
+    pub(crate) numbers: GatewayNumbers,
     compiler: Compiler,
     guard: Option<Arc<Mutex<Guard>>>,
     bpffs: Option<TempDir>,
@@ -60,7 +63,8 @@ impl Policed {
             directory
         });
         let compiler = Compiler::new("node");
-        let mut it = Self { client, node, pods: hosts, facts, compiler, guard: None, bpffs };
+        let numbers = GatewayNumbers::default();
+        let mut it = Self { client, node, pods: hosts, facts, numbers, compiler, guard: None, bpffs };
         it.add_pod("web", 0);
         it.add_pod("db", 1);
         it.start();
@@ -75,7 +79,7 @@ impl Policed {
         let guard =
             self.node.run(move || Guard::start(&limits, &Limits::default(), pins.as_deref()).unwrap());
         self.compiler = Compiler::resume("node", guard.former());
-        self.guard = Some(Arc::new(Mutex::new(guard)));
+        self.guard = Some(Arc::new(Mutex::new(guard.sharing(self.numbers.clone()))));
     }
 
     /// As if the agent were killed.
@@ -101,6 +105,16 @@ impl Policed {
             host_network: false,
         };
         self.facts.pods.insert(name(app), Arc::new(pod));
+    }
+
+    /// Tells of a Gateway of the namespace `edge`, whose proxies have this label.
+    pub(crate) fn add_gateway(&mut self, gateway: &str, tier: &str) {
+        let edge = PolicyNamespace { name: "edge".into(), labels: [("team".into(), "net".into())].into() };
+        self.facts.namespaces.insert("edge".into(), Arc::new(edge));
+        let gateway = NamespacedName::new("edge", gateway);
+        let labels = [("gateway".into(), gateway.name.clone()), ("tier".into(), tier.into())].into();
+        let proxies = GatewayProxies { gateway: gateway.clone(), labels, ports: Vec::new() };
+        self.facts.proxies.insert(gateway, Arc::new(proxies));
     }
 
     /// Makes or changes a policy. `spec`: as in a manifest.

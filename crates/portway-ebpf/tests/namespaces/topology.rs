@@ -51,6 +51,7 @@ impl Topology {
             backends: vec![Backend { weight: 1, endpoints }],
             source_affinity: false,
             beside_proxy: false,
+            gateway: 0,
         };
         let wanted: Services = listeners().into_iter().map(|it| (it, service.clone())).collect();
         let changes = self.balancer.serve(&wanted, Duration::from_secs(now));

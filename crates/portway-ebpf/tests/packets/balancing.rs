@@ -48,7 +48,10 @@ fn by_source_affinity_all_connections_of_a_client_go_to_one_endpoint() {
         source: None,
     });
     let backend = Backend { weight: 1, endpoints: endpoints.collect() };
-    node.serve_as(&Service { backends: vec![backend], source_affinity: true, beside_proxy: false }, 0);
+    node.serve_as(
+        &Service { backends: vec![backend], source_affinity: true, beside_proxy: false, gateway: 0 },
+        0,
+    );
     let mut of_client = BTreeMap::<_, BTreeMap<SocketAddr, u32>>::new();
     for packet in connections() {
         let endpoint = endpoint_of(&mut node, &packet);
@@ -111,6 +114,7 @@ fn a_client_may_use_one_port_for_two_listeners_of_the_same_endpoint() {
         backends: vec![Backend { weight: 1, endpoints: vec![endpoint] }],
         source_affinity: false,
         beside_proxy: false,
+        gateway: 0,
     };
     let listeners = ["192.0.2.1:80", "192.0.2.1:81"];
     let addresses = listeners.map(|it| {
@@ -141,7 +145,7 @@ fn one_endpoint(reach: Reach, source: Option<&str>, beside_proxy: bool) -> Servi
     let source = source.map(|it| it.parse().unwrap());
     let endpoint = Endpoint { address: ENDPOINT[0].parse().unwrap(), reach, source };
     let backends = vec![Backend { weight: 1, endpoints: vec![endpoint] }];
-    Service { backends, source_affinity: false, beside_proxy }
+    Service { backends, source_affinity: false, beside_proxy, gateway: 0 }
 }
 
 /// The connections that the proxy has stay its own.

@@ -21,7 +21,7 @@ fn serve(node: &mut TestNode, nodes: [&str; 2]) {
         Endpoint { address: ENDPOINT[family].parse().unwrap(), reach, source: None }
     };
     let backends = vec![Backend { weight: 1, endpoints: vec![endpoint(0), endpoint(1)] }];
-    node.serve_as(&Service { backends, source_affinity: false, beside_proxy: false }, 0);
+    node.serve_as(&Service { backends, source_affinity: false, beside_proxy: false, gateway: 0 }, 0);
 }
 
 /// A packet as it is on its next link.

@@ -94,6 +94,7 @@ impl TestNode {
             backends: backends.iter().map(backend).collect(),
             source_affinity: false,
             beside_proxy: false,
+            gateway: 0,
         };
         self.serve_as(&service, now);
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 
-use aya::programs::{TestRun as _, TestRunOptions};
+use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 use portway_config::NamespacedName;
@@ -143,25 +143,7 @@ impl Guarded {
 
     /// `from`: the interface that the packet came in by.
     pub(crate) fn run(&mut self, program: &str, frame: &[u8], interface: u32, from: u32) -> Verdict {
-        // `struct __sk_buff`: ingress_ifindex and ifindex.
-        let mut context = [0_u8; 184];
-        context[36..40].copy_from_slice(&from.to_ne_bytes());
-        context[40..44].copy_from_slice(&interface.to_ne_bytes());
-        let mut out = vec![0; frame.len() + 128];
-        let options = TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut out),
-            ctx_in: Some(&context),
-            ..TestRunOptions::default()
-        };
-        let result = self.enforcer.program(program).unwrap().test_run(options).unwrap();
-        out.truncate(usize::try_from(result.data_size_out).unwrap());
-        assert_eq!(out, frame, "a packet is never changed");
-        match result.return_value {
-            u32::MAX => Verdict::Pass,
-            2 => Verdict::Drop,
-            other => panic!("the verdict {other}"),
-        }
+        run(self.enforcer.program(program).unwrap(), frame, (interface, from), 0)
     }
 
     /// Reasons for which packets were dropped so far.
@@ -174,6 +156,35 @@ impl Guarded {
         let counters = self.enforcer.counters().unwrap();
         let counter = counters.get(&(policy.0, direction, outcome)).copied().unwrap_or_default();
         (counter.flows, counter.packets)
+    }
+}
+
+/// Runs a program at an interface on a packet with this mark, which came in by the second interface.
+pub(crate) fn run(
+    program: &SchedClassifier,
+    frame: &[u8],
+    (interface, from): (u32, u32),
+    mark: u32,
+) -> Verdict {
+    // `struct __sk_buff`: mark, ingress_ifindex and ifindex.
+    let mut context = [0_u8; 184];
+    for (field, value) in [(2, mark), (9, from), (10, interface)] {
+        context[field * 4..][..4].copy_from_slice(&value.to_ne_bytes());
+    }
+    let mut out = vec![0; frame.len() + 128];
+    let options = TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut out),
+        ctx_in: Some(&context),
+        ..TestRunOptions::default()
+    };
+    let result = program.test_run(options).unwrap();
+    out.truncate(usize::try_from(result.data_size_out).unwrap());
+    assert_eq!(out, frame, "a packet is never changed");
+    match result.return_value {
+        u32::MAX => Verdict::Pass,
+        2 => Verdict::Drop,
+        other => panic!("the verdict {other}"),
     }
 }
 
@@ -258,6 +269,7 @@ pub(crate) fn small() -> PolicyLimits {
         interfaces: 16,
         addresses: 64,
         destinations: 64,
+        gateways: 16,
         rules: 64,
         identities: 256,
         networks: 256,

@@ -12,10 +12,13 @@
 
 mod bounds;
 mod flows;
+mod forwarded;
 mod guarded;
 mod icmp;
 mod malformed;
 mod rules;
+#[path = "../tagging/mod.rs"]
+mod tagging;
 #[path = "../packets/wire.rs"]
 #[allow(dead_code, reason = "the tests of balancing need more of it")]
 mod wire;

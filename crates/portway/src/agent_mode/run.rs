@@ -43,6 +43,7 @@ async fn serve(args: AgentServeArgs, stream: StreamArgs) -> Result<(), StartErro
     let mut state = AdminState::new(observer).with_kernel_path(kernel_path.clone());
     if let Some(policing) = &policing {
         let seen = policing.seen();
+        kernel_path.number_gateways_by(seen.gateways());
         kernel_path.come_after(Box::new(move || seen.ahead()));
         state = state.with_policy(policing.seen());
     }

@@ -28,6 +28,8 @@ pub(super) struct Decision {
     pub(super) services: Services,
     /// Whose each of them is.
     pub(super) labels: BTreeMap<ServiceAddress, ListenerLabels>,
+    /// The Gateways, of those that lead past their proxies.
+    through: BTreeMap<ServiceAddress, NamespacedName>,
     /// The interfaces that the programs must see the packets of.
     pub(super) interfaces: BTreeSet<u32>,
     /// Other nodes of the cluster, by the source of their frames.
@@ -140,10 +142,6 @@ impl Decision {
     }
 
     fn serve(&mut self, whose: Whose<'_>, address: SocketAddr, service: Service, machine: &Machine) {
-        let transport = match socket(whose.listener) {
-            Socket::Tcp => Transport::Tcp,
-            Socket::Udp => Transport::Udp,
-        };
         // Clients may come by any interface, whichever has the address.
         let with_address = machine.interfaces.iter().filter(|(_, it)| !it.addresses.is_empty());
         self.interfaces.extend(with_address.map(|(index, _)| *index));
@@ -152,10 +150,11 @@ impl Decision {
         self.interfaces
             .extend(elsewhere.filter_map(|it| machine.routes.get(&it.address.ip())).map(|it| it.interface));
         self.interfaces.extend(machine.led_to.iter().filter(|it| machine.interfaces.contains_key(it)));
-        let at = ServiceAddress { transport, address };
+        let at = ServiceAddress { transport: transport(whose.listener), address };
         let (gateway, listener) = (whose.gateway.to_string(), whose.listener.key.to_string());
         // Of listeners that share a port, which the kernel cannot tell apart, the first by name.
         self.labels.entry(at).or_insert(ListenerLabels { gateway, listener });
+        self.through.remove(&at);
         self.services.insert(at, service);
     }
 
@@ -182,6 +181,13 @@ struct Whose<'a> {
 
 fn socket(listener: &Listener) -> Socket {
     if listener.protocol == ListenerProtocol::Udp { Socket::Udp } else { Socket::Tcp }
+}
+
+fn transport(listener: &Listener) -> Transport {
+    match socket(listener) {
+        Socket::Tcp => Transport::Tcp,
+        Socket::Udp => Transport::Udp,
+    }
 }
 
 /// Whether the kernel can serve anything that comes to a socket.
@@ -230,7 +236,8 @@ fn service(
         return Err(Reason::SourcePortsInUse);
     }
     let reason = hidden.map_or(Reason::ClientAddressKept, Reason::ClientAddressHidden);
-    let service = Service { backends: served, source_affinity: false, beside_proxy: terms.beside_others };
+    let service =
+        Service { backends: served, source_affinity: false, beside_proxy: terms.beside_others, gateway: 0 };
     Ok((service, reason))
 }
 

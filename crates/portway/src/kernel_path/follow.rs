@@ -10,6 +10,7 @@ use portway_config::{Configuration, ListenerProtocol};
 use portway_ebpf::kernel::{self, Ahead};
 use portway_ebpf::metrics::Counted;
 use portway_ebpf::pin::{self, Kept};
+use portway_ebpf::policy::GatewayNumbers;
 use portway_ebpf::{Fill, KernelError, Limits, Sweep};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
@@ -53,6 +54,8 @@ struct Follower {
     refusal: Option<Reason>,
     /// What comes before our programs.
     ahead: Option<AheadOfUs>,
+    /// By which network policies know Gateways; absent: there are none.
+    numbers: Option<GatewayNumbers>,
 }
 
 /// Tells which programs of others come before ours.
@@ -93,6 +96,7 @@ impl KernelPath {
             decision: Decision::default(),
             refusal: None,
             ahead: None,
+            numbers: None,
         })))
     }
 
@@ -115,6 +119,11 @@ impl KernelPath {
     /// From now on, other programs come before ours at what comes in.
     pub(crate) fn come_after(&self, ahead: AheadOfUs) {
         self.lock().ahead = Some(ahead);
+    }
+
+    /// From now on, packets for pods tell network policy the Gateway that they came through, by these numbers.
+    pub(crate) fn number_gateways_by(&self, numbers: GatewayNumbers) {
+        self.lock().numbers = Some(numbers);
     }
 
     /// Lets the kernel serve what it can of the listeners of all Gateways.
@@ -227,6 +236,9 @@ impl Follower {
             Wanted::Exposures(configuration, router) => {
                 let node = Node { machine: &machine, terms: &self.terms, nodes: &nodes };
                 decision.add_exposed(configuration, router, node);
+                if let Some(numbers) = &self.numbers {
+                    decision.number_gateways(|it| numbers.of(it));
+                }
             }
         }
         if let Some(reason) = &self.refusal {

@@ -18,6 +18,9 @@ pub(crate) const TCP: [&str; 2] = ["203.0.113.10:7000", "[2001:db8:99::10]:7000"
 pub(crate) const UDP: [&str; 2] = ["203.0.113.10:7001", "[2001:db8:99::10]:7001"];
 pub(crate) const HTTP: [&str; 2] = ["203.0.113.10:8000", "[2001:db8:99::10]:8000"];
 
+/// Of another Gateway, which leads to the same.
+pub(crate) const INNER_ADDRESSES: [&str; 2] = ["203.0.113.20", "2001:db8:99::20"];
+
 /// What is told beside the Gateway.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
@@ -44,36 +47,47 @@ pub(crate) fn configuration(told: &Told) -> Configuration {
     let mut configuration = Configuration::empty(node_agents());
     let nodes = told.nodes.iter().map(|(address, name)| (SocketAddr::new(*address, 0), *name));
     configuration.endpoints.insert(nodes_with_agents(), endpoints(nodes_with_agents(), nodes));
+    add_gateway(&mut configuration, told, "edge", ADDRESSES);
+    configuration
+}
+
+/// A Gateway at these addresses, with all that leads to what is told.
+pub(crate) fn add_gateway(
+    configuration: &mut Configuration,
+    told: &Told,
+    name: &str,
+    addresses: [&'static str; 2],
+) {
+    let gateway = (&NamespacedName::new("web", name), addresses);
     let (tcp, udp) = (Transport::Tcp, Transport::Udp);
-    add_listener(&mut configuration, told, 8000, ListenerProtocol::Http, tcp);
+    add_listener(configuration, told, gateway, 8000, (ListenerProtocol::Http, tcp));
     for (port, protocol, transport) in
         [(7000, ListenerProtocol::Tcp, tcp), (7001, ListenerProtocol::Udp, udp)]
     {
-        let listener = add_listener(&mut configuration, told, port, protocol, transport);
-        add_route(&mut configuration, told, listener, port, transport);
+        let listener = add_listener(configuration, told, gateway, port, (protocol, transport));
+        add_route(configuration, told, listener, port, transport);
     }
-    configuration
 }
 
 fn add_listener(
     configuration: &mut Configuration,
     told: &Told,
+    (gateway, addresses): (&NamespacedName, [&'static str; 2]),
     port: u16,
-    protocol: ListenerProtocol,
-    transport: Transport,
+    (protocol, transport): (ListenerProtocol, Transport),
 ) -> ListenerKey {
-    let gateway = NamespacedName::new("web", "edge");
+    let gateway = gateway.clone();
     let parent = ListenerParent::Gateway(gateway.clone());
     let key = ListenerKey { parent, name: port.to_string().into() };
     let hostname = HostnamePattern::Any;
     let listener = Listener { key: key.clone(), port, hostname, protocol, filters: vec![] };
     configuration.listeners.insert(key.clone(), Arc::new(listener));
-    let service = NamespacedName::new("web", "edge-portway");
+    let service = NamespacedName::new("web", format!("{}-portway", gateway.name));
     let of_proxies = EndpointsKey { service, port, transport };
     let proxies = (!told.proxies.is_empty()).then(|| of_proxies.clone());
     let listed = endpoints(of_proxies.clone(), told.proxies.iter().copied());
     configuration.endpoints.insert(of_proxies, listed);
-    let addresses = ADDRESSES.map(|it| it.parse().unwrap()).to_vec();
+    let addresses = addresses.map(|it| it.parse().unwrap()).to_vec();
     let exposure = Exposure { listener: key.clone(), gateway, addresses, proxies };
     configuration.exposures.insert(key.clone(), Arc::new(exposure));
     key
@@ -97,7 +111,8 @@ fn add_route(
     configuration.backends.insert(backend.clone(), Arc::new(value));
     let target = BackendTarget::Backend(backend);
     let backends = vec![WeightedBackend { index: 0, weight: 1, target, filters: vec![] }];
-    let key = RouteKey { kind, name: NamespacedName::new("web", "echo") };
+    let ListenerParent::Gateway(gateway) = &listener.parent else { unreachable!("it is a Gateway's") };
+    let key = RouteKey { kind, name: NamespacedName::new("web", format!("echo-by-{}", gateway.name)) };
     let route = Route {
         key: key.clone(),
         created: None,

@@ -4,14 +4,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portway_config::network_policy::{NetworkPolicy, PolicyNamespace, PolicyPod};
+use portway_config::network_policy::{GatewayProxies, NetworkPolicy, PolicyNamespace, PolicyPod};
 use portway_config::{Configuration, NamespacedName};
 use serde_json::{Value, json};
 
 use crate::controller::{ADMIN, Controller, agents, ask};
+use crate::exposed::{ADDRESSES, INNER_ADDRESSES, Told, add_gateway, configuration};
 use crate::host::Host;
 use crate::network::Network;
-use crate::peers::{Connection, serve_tcp};
+use crate::peers::{Connection, Datagrams, serve_tcp, serve_udp};
 use crate::running::curl::curl;
 use crate::running::eventually;
 use crate::running::portway::Portway;
@@ -105,6 +106,74 @@ impl Cluster {
 
 fn reaches(host: &Host, address: SocketAddr) -> bool {
     host.run(move || TcpStream::connect_timeout(&address, Duration::from_millis(600)).is_ok())
+}
+
+/// Whether the client gets answers from there, by TCP and by UDP.
+fn is_answered(host: &Host, [tcp, udp]: [&str; 2]) -> bool {
+    let by_udp = Datagrams::open(host, udp).answers(Duration::from_millis(500));
+    let by_tcp = reaches(host, tcp.parse().unwrap());
+    assert_eq!(by_tcp, by_udp, "{tcp}");
+    by_tcp
+}
+
+#[test]
+fn a_policy_admits_one_gateway_of_what_the_kernel_forwards() {
+    let mut cluster = Cluster::new();
+    serve_udp(&cluster.it.pods[0], pod(0)[0]);
+    let told = Told { endpoints: vec![(pod(0)[0], "node")], ..Told::default() };
+    let policy = cluster.configuration.policy.clone();
+    cluster.configuration = configuration(&told);
+    add_gateway(&mut cluster.configuration, &told, "inner", INNER_ADDRESSES);
+    cluster.configuration.policy = policy;
+    let web = PolicyNamespace { name: "web".into(), labels: [("kind".into(), "edges".into())].into() };
+    cluster.configuration.policy.namespaces.insert("web".into(), Arc::new(web));
+    for gateway in ["edge", "inner"] {
+        let gateway = NamespacedName::new("web", gateway);
+        let labels = [("gateway".into(), gateway.name.clone())].into();
+        let proxies = GatewayProxies { gateway: gateway.clone(), labels, ports: vec![] };
+        cluster.configuration.policy.proxies.insert(gateway, Arc::new(proxies));
+    }
+    let agent = cluster.agent();
+    cluster.publish();
+    let listeners = |address: &str| [format!("{address}:7000"), format!("{address}:7001")];
+    let [edge, inner] = [ADDRESSES[0], INNER_ADDRESSES[0]].map(listeners);
+    let direct = [pod(0)[0].to_string(), pod(0)[0].to_string()];
+    let until = |cluster: &Cluster, expected: [bool; 3]| {
+        let ways = [&edge, &inner, &direct].map(|way| way.each_ref().map(String::as_str));
+        eventually(&format!("through edge, through inner, directly: {expected:?}"), || {
+            // By the one protocol a change may come into force just before the other is tried.
+            let by_tcp = ways.map(|[tcp, _]| reaches(&cluster.it.client, tcp.parse().unwrap()));
+            (by_tcp == expected).then_some(())
+        });
+        assert_eq!(ways.map(|way| is_answered(&cluster.it.client, way)), expected);
+    };
+    until(&cluster, [true; 3]);
+    let admit =
+        |peer: Value| json!({"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"from": [peer]}]});
+    let of_gateway = |name: &str| {
+        admit(json!({
+            "namespaceSelector": {"matchLabels": {"kind": "edges"}},
+            "podSelector": {"matchLabels": {"gateway": name}},
+        }))
+    };
+    cluster.put("web", of_gateway("edge"));
+    until(&cluster, [true, false, false]);
+    let line = "through the Gateway web/inner";
+    eventually("a line in the log", || agent.stderr().contains(line).then_some(()));
+    cluster.put("web", of_gateway("inner"));
+    until(&cluster, [false, true, false]);
+    // What is kept tells the next agent whose each number is.
+    agent.signal("KILL");
+    agent.wait();
+    until(&cluster, [false, true, false]);
+    let _agent = cluster.agent();
+    until(&cluster, [false, true, false]);
+    cluster.publish();
+    until(&cluster, [false, true, false]);
+    cluster.put("web", admit(json!({"ipBlock": {"cidr": "198.51.100.0/24"}})));
+    until(&cluster, [true; 3]);
+    cluster.put("web", admit(json!({"ipBlock": {"cidr": "198.51.100.0/24", "except": ["198.51.100.7/32"]}})));
+    until(&cluster, [false; 3]);
 }
 
 fn only_the_database() -> Value {

@@ -129,3 +129,20 @@ fn rules_that_were_refused_are_tried_again() {
     let again = ledger.enforce(&wanted);
     assert!(kinds(&again).starts_with(&["PutRules".to_owned(), "PutPod".to_owned()]), "{again:?}");
 }
+
+#[test]
+fn flows_are_judged_again_when_the_proxies_of_a_gateway_are_others() {
+    let mut ledger = Ledger::default();
+    let mut wanted = wanted("web", "a", 20, 1, WEB);
+    let mut gateway = |identity: Option<u32>| {
+        let name = layout::GatewayName::of(&NamespacedName::new("edge", "g")).unwrap();
+        wanted.gateways = identity.map(|identity| (3, Gateway { identity, name })).into_iter().collect();
+        wanted.last_gateway = 3;
+        kinds(&ledger.enforce(&wanted))
+    };
+    gateway(None);
+    assert_eq!(gateway(Some(40)), ["PutGateway", "PutRevision"]);
+    assert_eq!(gateway(Some(40)), [""; 0]);
+    assert_eq!(gateway(Some(41)), ["PutGateway", "PutRevision"]);
+    assert_eq!(gateway(None), ["RemoveGateway", "PutRevision"]);
+}

@@ -15,7 +15,7 @@ use portway_config::Configuration;
 use portway_config::network_policy::PolicyFacts;
 use portway_ebpf::kernel::Ahead;
 use portway_ebpf::pin;
-use portway_ebpf::policy::Guard;
+use portway_ebpf::policy::{GatewayNumbers, Guard};
 use tokio::sync::mpsc;
 
 pub(crate) use self::report::{GuardedPod, PolicyReport};
@@ -47,7 +47,11 @@ pub(crate) struct Policing {
 
 /// What is enforced, for those who ask. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Guarding(Arc<Mutex<State>>);
+pub(crate) struct Guarding {
+    state: Arc<Mutex<State>>,
+    /// Of its own lock, since tables may be long in the making.
+    gateways: GatewayNumbers,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -61,7 +65,12 @@ struct State {
 
 impl Guarding {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By which packets tell policies the Gateway that they came through.
+    pub(crate) fn gateways(&self) -> GatewayNumbers {
+        self.gateways.clone()
     }
 
     /// The pods, namespaces and policies that are enforced.

@@ -73,7 +73,8 @@ impl Worker {
         }
         let pins = pins_beside(&self.options.pins);
         match Guard::start(&PolicyLimits::default(), &Limits::default(), Some(&pins)) {
-            Ok(mut guard) => {
+            Ok(guard) => {
+                let mut guard = guard.sharing(self.seen.gateways());
                 guard.surround(surroundings(&self.options, None));
                 self.compiler = Some(Compiler::resume(Arc::clone(&self.options.node), guard.former()));
                 let mut state = self.seen.lock();
@@ -159,6 +160,7 @@ fn log(denial: &Denial) {
         protocol = denial.protocol(),
         source = %denial.source,
         destination = %denial.destination,
+        gateway = text(&denial.gateway),
         "{denial}"
     );
 }

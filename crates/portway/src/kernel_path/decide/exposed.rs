@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use portway_config::{Configuration, Exposure, Listener};
+use portway_config::{Configuration, Exposure, Listener, NamespacedName};
+use portway_ebpf::service::ServiceAddress;
 use portway_route::Router;
 
 use super::super::machine::Machine;
 use super::super::nodes::Nodes;
 use super::super::path::{ClientAddress, ListenerPath, Path, Reason};
 use super::super::plan::{PlannedBackend, plan, plan_proxies};
-use super::{Decision, Terms, Whose, service, socket};
+use super::{Decision, Terms, Whose, service, socket, transport};
 
 /// What a node knows.
 #[derive(Clone, Copy)]
@@ -69,6 +70,8 @@ impl Decision {
         let reason = match serve(&plans.direct) {
             Ok((service, reason)) => {
                 self.serve(whose, address, service, machine);
+                let at = ServiceAddress { transport: transport(listener), address };
+                self.through.insert(at, exposure.gateway.clone());
                 return self.tell(listener, socket(listener), address, &reason);
             }
             Err(reason) => reason,
@@ -81,6 +84,15 @@ impl Decision {
             // Why not to the proxies says more than why not past them.
             Some(Err(reason)) => self.tell(listener, socket(listener), address, &reason),
             None => self.tell(listener, socket(listener), address, &reason),
+        }
+    }
+
+    /// Has the backends know which Gateway their clients come through: a number for each. To proxies, clients are clients.
+    pub(in super::super) fn number_gateways(&mut self, number: impl Fn(&NamespacedName) -> u32) {
+        for (at, gateway) in &self.through {
+            if let Some(service) = self.services.get_mut(at) {
+                service.gateway = number(gateway);
+            }
         }
     }
 

@@ -170,3 +170,16 @@ fn the_programs_are_where_pods_are() {
     let decision = decide(&configuration(ListenerProtocol::Udp, &[("10.1.0.1:53", "other")], &[]), &machine);
     assert_eq!(decision.interfaces, [ETH0, POD0].into(), "there is no interface 99");
 }
+
+#[test]
+fn past_the_proxies_alone_backends_know_the_gateway() {
+    let number = |gateway: &NamespacedName| u32::from(*gateway == NamespacedName::new("a", "g")) * 7;
+    let numbered = |protocol| {
+        let proxies = [("10.0.0.1:53", "own")];
+        let mut decision = decide(&configuration(protocol, &[("10.0.0.1:53", "own")], &proxies), &node());
+        decision.number_gateways(number);
+        decision.services.values().map(|it| it.gateway).collect::<Vec<_>>()
+    };
+    assert_eq!(numbered(ListenerProtocol::Tcp), [7]);
+    assert_eq!(numbered(ListenerProtocol::Http), [0], "to a proxy, its client is who it is");
+}
