@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Map, MapData};
 use nix::errno::Errno;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+use zerocopy::FromBytes as _;
 
 pub use self::seen::{FlowState, SeenFlow, Traffic, Way};
 use crate::error::KernelError;
@@ -18,6 +19,7 @@ use crate::kernel::{monotonic_clock, told};
 use crate::layout::{self, FLOW_FROM_CLIENT, Flow, Tuple};
 use crate::limits::Limits;
 use crate::pin::Pins;
+use crate::walk;
 
 type Entries<K, V> = aya::maps::HashMap<MapData, K, V>;
 
@@ -25,8 +27,8 @@ type Entries<K, V> = aya::maps::HashMap<MapData, K, V>;
 #[derive(Debug)]
 pub struct PinnedFlows {
     directory: PathBuf,
-    /// With the entries that each has room for.
-    flows: [(Entries<Tuple, Flow>, usize); 2],
+    /// `new_flows` and `flows`, by name.
+    flows: [(&'static str, MapData); 2],
     endpoints: Entries<u32, layout::Endpoint>,
 }
 
@@ -38,16 +40,11 @@ impl PinnedFlows {
     /// There are none, or they may not be opened.
     pub fn open(directory: &Path) -> Result<Self, PinnedError> {
         look_for(directory)?;
-        let flows = |map| -> Result<_, PinnedError> {
-            let data = open_map(directory, map)?;
-            let most = data.info().map_err(told(map))?.max_entries();
-            let entries = Map::from_map_data(data).and_then(Entries::try_from).map_err(told(map))?;
-            Ok((entries, most as usize))
-        };
+        let flows = |map| Ok::<_, KernelError>((map, open_map(directory, map)?));
         let endpoints = Map::from_map_data(open_map(directory, "endpoints")?);
         Ok(Self {
             directory: directory.to_owned(),
-            flows: [flows("flows")?, flows("new_flows")?],
+            flows: [flows("new_flows")?, flows("flows")?],
             endpoints: endpoints.and_then(Entries::try_from).map_err(told("endpoints"))?,
         })
     }
@@ -60,13 +57,21 @@ impl PinnedFlows {
 
     /// All flows that have not been silent for too long, in the order of their clients. Those that begin or end meanwhile may be
     /// missing.
-    pub fn read(&self, limits: &Limits) -> Vec<SeenFlow> {
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn read(&self, limits: &Limits) -> Result<Vec<SeenFlow>, PinnedError> {
         let now = monotonic_clock();
-        let mut all = HashMap::new();
-        // Of the two maps, `flows` has the later state of a flow that moves at this moment.
-        for (map, most) in self.flows.iter().rev() {
-            // The walk begins anew at an entry that another has taken the place of meanwhile.
-            all.extend(map.iter().filter_map(Result::ok).take(most * 2));
+        let mut all: HashMap<Tuple, Flow> = HashMap::new();
+        // Of the two maps, `flows` has the later state of a flow that moves at this moment, and comes last.
+        for (name, map) in &self.flows {
+            walk::for_each(map, |tuple, flow| {
+                if let (Ok(tuple), Ok(flow)) = (Tuple::read_from_bytes(tuple), Flow::read_from_bytes(flow)) {
+                    all.insert(tuple, flow);
+                }
+            })
+            .map_err(told(name))?;
         }
         let mut endpoints = BTreeMap::new();
         let from_clients = all.iter().filter(|(_, flow)| flow.direction == FLOW_FROM_CLIENT);
@@ -82,7 +87,7 @@ impl PinnedFlows {
             })
             .collect();
         seen.sort_by_key(SeenFlow::key);
-        seen
+        Ok(seen)
     }
 }
 

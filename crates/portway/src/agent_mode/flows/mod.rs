@@ -28,7 +28,6 @@ use crate::wording::counted;
 ///
 /// There are no flows to look at, in words, with what to do about it.
 pub(super) fn run(args: &FlowsArgs) -> Result<(), String> {
-    let told = |error: PinnedError| format!("{error}\n  help: {}", error.help());
     let flows = PinnedFlows::open(&args.pins).map_err(told)?;
     let selection = Selection {
         client: args.client,
@@ -36,23 +35,22 @@ pub(super) fn run(args: &FlowsArgs) -> Result<(), String> {
         endpoint: args.endpoint,
         protocol: args.protocol,
     };
-    if args.follow {
-        follow(args, &flows, &selection)
-    } else {
-        list(args, &flows, &selection);
-        Ok(())
-    }
+    if args.follow { follow(args, &flows, &selection) } else { list(args, &flows, &selection) }
 }
 
-fn read(flows: &PinnedFlows, selection: &Selection) -> Vec<SeenFlow> {
-    let mut all = flows.read(&Limits::default());
+fn told(error: PinnedError) -> String {
+    format!("{error}\n  help: {}", error.help())
+}
+
+fn read(flows: &PinnedFlows, selection: &Selection) -> Result<Vec<SeenFlow>, String> {
+    let mut all = flows.read(&Limits::default()).map_err(told)?;
     all.retain(|it| selection.includes(it));
-    all
+    Ok(all)
 }
 
-fn list(args: &FlowsArgs, flows: &PinnedFlows, selection: &Selection) {
+fn list(args: &FlowsArgs, flows: &PinnedFlows, selection: &Selection) -> Result<(), String> {
     let names = Names::ask(args.admin);
-    let mut seen = read(flows, selection);
+    let mut seen = read(flows, selection)?;
     // Where some are left off, those that something happens to are of more use.
     seen.sort_by_key(|it| (it.silence, it.key()));
     let report = FlowsReport::of(&seen, &names, args.limit);
@@ -65,12 +63,13 @@ fn list(args: &FlowsArgs, flows: &PinnedFlows, selection: &Selection) {
         }
         Output::Json => output::print(&output::json(&report)),
     }
+    Ok(())
 }
 
 /// Prints flows as they begin and end, until nobody reads it or the maps are gone.
 fn follow(args: &FlowsArgs, flows: &PinnedFlows, selection: &Selection) -> Result<(), String> {
     let mut names = Names::ask(args.admin);
-    let mut watch = Watch::new(read(flows, selection));
+    let mut watch = Watch::new(read(flows, selection)?);
     let (known, interval) = (counted(watch.live(), "flow"), args.interval);
     output::print_error(&format!(
         "following, a look every {interval:?}; {known} that began before will be told of at their end\n"
@@ -84,7 +83,7 @@ fn follow(args: &FlowsArgs, flows: &PinnedFlows, selection: &Selection) -> Resul
                 args.pins.display()
             ));
         }
-        let events = watch.step(read(flows, selection));
+        let events = watch.step(read(flows, selection)?);
         if events.iter().any(|it| !names.has(it.flow())) {
             names = Names::ask(args.admin);
         }
