@@ -77,6 +77,21 @@ class PolicyGatewaysTest(PoliciesTest):
                 self.apply(policy(SPACE, "clients", itself))
                 self.answers(name)
 
+    def test_a_policy_admits_the_gateway_that_a_tcp_route_is_of(self) -> None:
+        for name, node in PODS.items():
+            with self.subTest(f"a pod of {node}"):
+                self.kubectl("delete", POLICIES, "--all", f"--namespace={SPACE}")
+                self.apply(*routes(SPACE, (name, 1)))
+                self.answers(name)
+                other, itself = (
+                    {"podSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": it}}} for it in ("other", "edge")
+                )
+                self.apply(policy(SPACE, "gateways", {"podSelector": {}, "ingress": [{"from": [other]}]}))
+                self.eventually(lambda: not self.is_answered(), "another Gateway than the one admitted to be denied")
+                self.assertFalse(self.is_answered())
+                self.apply(policy(SPACE, "gateways", {"podSelector": {}, "ingress": [{"from": [itself]}]}))
+                self.answers(name)
+
     def answers(self, name: str) -> None:
         """The pod of this name alone, and it sees the client."""
         expected = {f"{name} {self.layout.client_address}"}
