@@ -9,6 +9,7 @@
 //! the wire: an endpoint change does not resend routes, a certificate touches only itself.
 
 pub mod backend;
+pub mod cluster_policy;
 pub mod configuration;
 pub mod exposure;
 pub mod filter;

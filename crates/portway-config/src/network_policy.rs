@@ -13,6 +13,7 @@ use std::sync::Arc;
 use portway_shared_map::SharedMap;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster_policy::ClusterNetworkPolicy;
 use crate::configuration::values;
 use crate::key::NamespacedName;
 
@@ -31,6 +32,9 @@ pub struct PolicyFacts {
     /// NetworkPolicies.
     #[serde(serialize_with = "values")]
     pub policies: SharedMap<NamespacedName, Arc<NetworkPolicy>>,
+    /// ClusterNetworkPolicies by name.
+    #[serde(serialize_with = "values", skip_serializing_if = "SharedMap::is_empty")]
+    pub cluster_policies: SharedMap<Arc<str>, Arc<ClusterNetworkPolicy>>,
     /// Proxies by Gateway.
     #[serde(serialize_with = "values")]
     pub proxies: SharedMap<NamespacedName, Arc<GatewayProxies>>,
@@ -48,6 +52,7 @@ impl PolicyFacts {
         self.namespaces.is_empty()
             && self.pods.is_empty()
             && self.policies.is_empty()
+            && self.cluster_policies.is_empty()
             && self.proxies.is_empty()
     }
 }

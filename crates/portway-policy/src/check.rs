@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use portway_config::NamespacedName;
 use portway_config::network_policy::{PolicyFacts, PolicyPod};
 
-use crate::rule::{Peer, Policy, Rule, protocol_named};
-use crate::tables::Direction;
+use crate::cluster::ClusterPolicy;
+use crate::rule::{Peer, Policy, Rule, is_named};
+use crate::tables::{Direction, PolicyName};
 use crate::warning::{Problem, Warning};
 
 /// What is wrong with the policies by themselves and with the pods that there are now.
@@ -15,10 +16,24 @@ pub fn warnings(facts: &PolicyFacts) -> BTreeSet<Warning> {
     for written in facts.policies.values() {
         let mut problems = Vec::new();
         if let Some(policy) = Policy::parse(written, &mut problems) {
-            problems.extend(of_subjects(facts, &policy));
-            problems.extend(of_port_names(facts, &policy));
+            let selected: Vec<_> = selected(facts, &policy).collect();
+            problems.extend(of_subjects(&selected));
+            let namespace = Some(&*policy.name.namespace);
+            problems.extend(of_port_names(facts, namespace, policy.all_rules(), &selected));
         }
-        found.extend(problems.into_iter().map(|problem| Warning { policy: written.name.clone(), problem }));
+        let policy = PolicyName::Namespaced(written.name.clone());
+        found.extend(problems.into_iter().map(|problem| Warning { policy: policy.clone(), problem }));
+    }
+    for written in facts.cluster_policies.values() {
+        let mut problems = Vec::new();
+        if let Some(policy) = ClusterPolicy::parse(written, &mut problems) {
+            // It never is about pods in the networks of their nodes, so that some of those that it selects are no mistake.
+            let selected: Vec<_> = subjects(facts, &policy).collect();
+            let rules = Direction::ALL.into_iter().flat_map(|it| policy.rules(it));
+            problems.extend(of_port_names(facts, None, rules, &selected));
+        }
+        let policy = PolicyName::Cluster(written.name.clone());
+        found.extend(problems.into_iter().map(|problem| Warning { policy: policy.clone(), problem }));
     }
     found
 }
@@ -31,10 +46,18 @@ fn selected<'a>(facts: &'a PolicyFacts, policy: &'a Policy) -> impl Iterator<Ite
     pods.map(|(_, it)| &**it).filter(|it| policy.pods.matches(&it.labels))
 }
 
+fn subjects<'a>(facts: &'a PolicyFacts, policy: &'a ClusterPolicy) -> impl Iterator<Item = &'a PolicyPod> {
+    facts.pods.values().map(|it| &**it).filter(|pod| {
+        let namespace = facts.namespaces.get(&pod.name.namespace);
+        namespace.is_some_and(|it| policy.subject.matches(&it.labels, &pod.labels))
+    })
+}
+
 /// Of pods that it selects and does not protect.
-fn of_subjects(facts: &PolicyFacts, policy: &Policy) -> Vec<Problem> {
-    let (in_node, own): (Vec<_>, Vec<_>) = selected(facts, policy).partition(|it| it.host_network);
-    let without: Vec<_> = own.into_iter().filter(|it| it.addresses.is_empty() && !it.is_leaving).collect();
+fn of_subjects(selected: &[&PolicyPod]) -> Vec<Problem> {
+    let (in_node, own): (Vec<&PolicyPod>, Vec<_>) = selected.iter().partition(|it| it.host_network);
+    let without: Vec<&PolicyPod> =
+        own.into_iter().filter(|it| it.addresses.is_empty() && !it.is_leaving).collect();
     let mut problems = Vec::new();
     if let Some(it) = in_node.first() {
         problems.push(Problem::HostNetwork { pods: in_node.len(), example: it.name.clone() });
@@ -45,17 +68,20 @@ fn of_subjects(facts: &PolicyFacts, policy: &Policy) -> Vec<Problem> {
     problems
 }
 
-/// Of names that the pods do not have whose ports they are to open: those that are selected for ingress, the peers for egress.
-fn of_port_names(facts: &PolicyFacts, policy: &Policy) -> Vec<Problem> {
+/// Of names that the pods do not have whose ports they are about: those that are selected for ingress, the peers for egress.
+fn of_port_names<'a>(
+    facts: &PolicyFacts,
+    own_namespace: Option<&str>,
+    rules: impl Iterator<Item = &'a Rule>,
+    selected: &[&PolicyPod],
+) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for rule in policy.all_rules() {
+    for rule in rules {
         for (protocol, name) in rule.port_names() {
-            let has = |pod: &PolicyPod| {
-                pod.ports.iter().any(|it| it.name == *name && protocol_named(&it.protocol) == Some(protocol))
-            };
-            let destinations: Vec<_> = match rule.place.direction {
-                Direction::Ingress => selected(facts, policy).collect(),
-                Direction::Egress => peers(facts, policy, rule),
+            let has = |pod: &PolicyPod| pod.ports.iter().any(|it| is_named(it, (protocol, name)));
+            let destinations = match rule.place.direction {
+                Direction::Ingress => selected.to_vec(),
+                Direction::Egress => peers(facts, own_namespace, rule),
             };
             let lacking: Vec<_> =
                 destinations.into_iter().filter(|it| !it.host_network && !has(it)).collect();
@@ -73,13 +99,13 @@ fn of_port_names(facts: &PolicyFacts, policy: &Policy) -> Vec<Problem> {
 }
 
 /// The pods that selectors of a rule name. A rule for everybody names none: that some of all pods lack a name is no mistake.
-fn peers<'a>(facts: &'a PolicyFacts, policy: &Policy, rule: &Rule) -> Vec<&'a PolicyPod> {
+fn peers<'a>(facts: &'a PolicyFacts, own_namespace: Option<&str>, rule: &Rule) -> Vec<&'a PolicyPod> {
     let is_peer = |pod: &PolicyPod| {
         rule.peers.iter().flatten().any(|peer| match peer {
             Peer::Block(_) => false,
             Peer::Pods { namespaces, pods } => {
                 let is_in_namespace = match namespaces {
-                    None => pod.name.namespace == policy.name.namespace,
+                    None => Some(&*pod.name.namespace) == own_namespace,
                     Some(selector) => {
                         let namespace = facts.namespaces.get(&pod.name.namespace);
                         namespace.is_some_and(|it| selector.matches(&it.labels))
@@ -158,7 +184,7 @@ mod tests {
             "spec.ingress[0].ports[0] opens no port: `ICMP` is not one of TCP, UDP and SCTP",
             "spec.ingress[0].ports[1] opens no port: a port is from 1 to 65535, and endPort needs a number in port \
              that is not larger",
-            "spec.ingress[0] opens no port by the name `http` at pods that lack it: 1, such as apps/api-2",
+            "spec.ingress[0] is about no port by the name `http` at pods that lack it: 1, such as apps/api-2",
         ];
         assert_eq!(lines, expected);
     }

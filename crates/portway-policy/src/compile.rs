@@ -5,14 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use portway_config::NamespacedName;
-use portway_config::network_policy::{NamedPort, PolicyFacts, PolicyPod};
+use portway_config::network_policy::{PolicyFacts, PolicyPod};
 
-use crate::direction::{Applied, Compilation, World};
+use crate::direction::World;
 use crate::identity::{Identity, Registry, Vocabulary};
-use crate::rule::Policy;
-use crate::tables::{
-    Direction, DirectionPolicy, IdentityId, LocalPod, PodPolicy, PolicyIndex, PolicySetId, Ruled, Tables,
-};
+use crate::policies::Policies;
+use crate::tables::{IdentityId, LocalPod, PodPolicy, PolicyIndex, PolicyName, PolicySetId, Tables};
 
 /// Makes the tables of one node, again and again. It remembers numbers, so that what stays the same keeps its number, and no
 /// number comes to mean something else.
@@ -20,7 +18,7 @@ use crate::tables::{
 pub struct Compiler {
     node: Arc<str>,
     identities: Registry,
-    policies: Numbers<NamespacedName>,
+    policies: Numbers<PolicyName>,
     sets: Numbers<Arc<PodPolicy>>,
     /// What was compiled last.
     before: PolicyFacts,
@@ -92,20 +90,20 @@ impl Compiler {
     /// for labels or names of ports that none has asked for before. Pods that were one must get numbers of their own then, before any rule
     /// tells them apart; so the first state is the one before, with finer identities.
     pub fn compile(&mut self, facts: &PolicyFacts) -> Vec<Tables> {
-        let policies = read(facts);
-        let vocabulary = Vocabulary::of(policies.iter());
+        let policies = Policies::read(facts);
+        let vocabulary = Vocabulary::of(&policies);
         let mut states = Vec::new();
         if !self.before.is_empty() && !self.vocabulary.includes(&vocabulary) {
             let before = self.before.clone();
-            states.push(self.state(&before, &read(&before), &self.vocabulary.union(&vocabulary)));
+            states.push(self.state(&before, &Policies::read(&before), &self.vocabulary.union(&vocabulary)));
         }
         states.push(self.state(facts, &policies, &vocabulary));
         (self.before, self.vocabulary) = (facts.clone(), vocabulary);
         states
     }
 
-    fn state(&mut self, facts: &PolicyFacts, policies: &[Policy], vocabulary: &Vocabulary) -> Tables {
-        self.policies.renew(policies.iter().map(|it| it.name.clone()));
+    fn state(&mut self, facts: &PolicyFacts, policies: &Policies, vocabulary: &Vocabulary) -> Tables {
+        self.policies.renew(policies.names());
         self.identities.begin();
         let owners = owners(facts);
         self.adopt(&owners, vocabulary);
@@ -123,12 +121,11 @@ impl Compiler {
         };
         let local = facts.pods.values().filter(|it| it.node == self.node && !it.host_network);
         let local: Vec<_> = local.collect();
+        let number = |policy: PolicyName| self.policies.known.get(&policy).map(|it| PolicyIndex(*it));
         let mut of_identity = BTreeMap::<IdentityId, Arc<PodPolicy>>::new();
         for pod in &local {
             let Some((id, identity)) = pods.get(&pod.name) else { continue };
-            of_identity
-                .entry(*id)
-                .or_insert_with(|| Arc::new(pod_policy(&world, identity, policies, &self.policies.known)));
+            of_identity.entry(*id).or_insert_with(|| Arc::new(policies.of_pod(&world, identity, number)));
         }
         self.sets.renew(of_identity.values().cloned());
         let set = |id: &IdentityId| Some(PolicySetId(*self.sets.known.get(of_identity.get(id)?)?));
@@ -193,11 +190,6 @@ impl Compiler {
     }
 }
 
-fn read(facts: &PolicyFacts) -> Vec<Policy> {
-    // What is wrong with them, `warnings` tells.
-    facts.policies.values().filter_map(|it| Policy::parse(it, &mut Vec::new())).collect()
-}
-
 /// Who has each address. Of several that claim it the youngest does: it can only have got it after the others had given it back, of
 /// which the API server may be told later.
 fn owners(facts: &PolicyFacts) -> BTreeMap<IpAddr, &PolicyPod> {
@@ -212,48 +204,6 @@ fn owners(facts: &PolicyFacts) -> BTreeMap<IpAddr, &PolicyPod> {
         }
     }
     owners
-}
-
-/// What pods of an identity may get and send.
-fn pod_policy(
-    world: &World<'_>,
-    identity: &Identity,
-    policies: &[Policy],
-    numbers: &BTreeMap<NamespacedName, u32>,
-) -> PodPolicy {
-    let selecting: Vec<_> = policies
-        .iter()
-        .filter(|it| it.name.namespace == identity.namespace && it.pods.matches(&identity.labels))
-        .collect();
-    let applied = |direction, with_rehearsed: bool| -> Vec<Applied<'_>> {
-        let counting = selecting.iter().filter(|it| with_rehearsed || !it.is_rehearsed);
-        let applied = counting.filter_map(|it| {
-            let index = PolicyIndex(*numbers.get(&it.name)?);
-            Some(Applied { index, namespace: &it.name.namespace, rules: it.rules(direction)? })
-        });
-        applied.collect()
-    };
-    let side = |direction| {
-        let (enforced, all) = (applied(direction, false), applied(direction, true));
-        ruled(world, direction, &identity.ports, (&enforced, &all))
-    };
-    PodPolicy { ingress: side(Direction::Ingress), egress: side(Direction::Egress) }
-}
-
-/// One direction: what the first policies make, and what all make if that is something else.
-fn ruled(
-    world: &World<'_>,
-    direction: Direction,
-    own_ports: &[NamedPort],
-    (enforced, all): (&[Applied<'_>], &[Applied<'_>]),
-) -> Ruled {
-    let compile = |policies: &[Applied<'_>]| -> DirectionPolicy {
-        Compilation::new(direction, world, own_ports, policies).compile()
-    };
-    let is_rehearsed = enforced.len() != all.len();
-    let enforced = compile(enforced);
-    let rehearsed = is_rehearsed.then(|| compile(all)).filter(|it| *it != enforced);
-    Ruled { enforced, rehearsed }
 }
 
 #[cfg(test)]

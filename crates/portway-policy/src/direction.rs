@@ -9,7 +9,7 @@ use portway_config::network_policy::{Labels, NamedPort};
 
 use crate::identity::Identity;
 use crate::network::{everywhere, partition};
-use crate::rule::{Peer, PortMatch, Rule, protocol_named};
+use crate::rule::{Peer, PortMatch, Rule, is_named, protocol_named};
 use crate::tables::{
     Class, ClassId, Decision, Direction, DirectionPolicy, IdentityId, PolicyIndex, PortRule, Protocol,
     Ruling, Verdict,
@@ -30,12 +30,65 @@ pub(crate) struct World<'a> {
     pub(crate) ports: BTreeMap<IpAddr, &'a [NamedPort]>,
 }
 
-/// A policy that isolates the pod in this direction.
+/// A policy that has a say on the pod in this direction.
 #[derive(Clone, Copy)]
 pub(crate) struct Applied<'a> {
     pub(crate) index: PolicyIndex,
-    pub(crate) namespace: &'a Arc<str>,
+    /// Its namespace, if it is of one.
+    pub(crate) namespace: Option<&'a Arc<str>>,
     pub(crate) rules: &'a [Rule],
+}
+
+/// The policies that have a say on the pod in this direction, in the order in which they are asked.
+pub(crate) struct Tiers<'a> {
+    pub(crate) admin: Vec<Applied<'a>>,
+    /// In the order of their names: of several that allow or isolate, the first is named.
+    pub(crate) network: Vec<Applied<'a>>,
+    /// Asked if the tier before is empty: that one decides on all.
+    pub(crate) baseline: Vec<Applied<'a>>,
+}
+
+impl<'a> Tiers<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.admin.len() + self.network.len() + self.baseline.len()
+    }
+
+    fn rules(&self) -> Vec<AppliedRule<'a>> {
+        let mut rules = in_order(Turn::First, &self.admin);
+        match &*self.network {
+            [] => rules.extend(in_order(Turn::Then, &self.baseline)),
+            network => rules.extend(network.iter().flat_map(|it| it.rules(Turn::Then, |_| ALLOWED))),
+        }
+        rules
+    }
+}
+
+/// Rules of which the first that speaks of a packet decides.
+fn in_order<'a>(turn: Turn, policies: &[Applied<'a>]) -> Vec<AppliedRule<'a>> {
+    let mut all = Vec::new();
+    for it in policies {
+        // There are fewer than four thousand million: each has a place in memory.
+        let before = all.len() as u32;
+        all.extend(it.rules(turn, |index| before + index));
+    }
+    all
+}
+
+impl<'a> Applied<'a> {
+    fn rules(&self, turn: Turn, order: impl Fn(u32) -> u32) -> impl Iterator<Item = AppliedRule<'a>> {
+        let Self { index: policy, namespace, rules } = *self;
+        (0..).zip(rules).map(move |(index, rule)| {
+            let ruling = Ruling { order: order(index), decision: rule.decision, policy };
+            AppliedRule { turn, ruling, namespace, rule }
+        })
+    }
+}
+
+/// Which of the two rulings of a [`Verdict`] a rule has a say in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    First,
+    Then,
 }
 
 /// Makes the table of one direction.
@@ -53,14 +106,16 @@ pub(crate) struct Compilation<'a> {
 
 #[derive(Clone, Copy)]
 struct AppliedRule<'a> {
-    policy: PolicyIndex,
-    namespace: &'a Arc<str>,
+    turn: Turn,
+    ruling: Ruling,
+    namespace: Option<&'a Arc<str>>,
     rule: &'a Rule,
 }
 
 /// What a rule says of the ports of one peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Matched {
+    turn: Turn,
     ruling: Ruling,
     ports: Vec<Ports>,
 }
@@ -74,23 +129,18 @@ struct Ports {
 }
 
 impl<'a> Compilation<'a> {
-    /// The policies in the order of their names: of several that allow or isolate, the first is named.
     pub(crate) fn new(
         direction: Direction,
         world: &'a World<'a>,
         own_ports: &'a [NamedPort],
-        policies: &[Applied<'a>],
+        tiers: &Tiers<'a>,
     ) -> Self {
-        let rules = policies.iter().flat_map(|it| {
-            let (policy, namespace) = (it.index, it.namespace);
-            it.rules.iter().map(move |rule| AppliedRule { policy, namespace, rule })
-        });
-        let then = match policies.first() {
+        let rules = tiers.rules();
+        let then = match tiers.network.first() {
             Some(first) => Ruling { order: ISOLATED, decision: Decision::Deny, policy: first.index },
             None => Ruling::PASS,
         };
         let default = Verdict { first: Ruling::PASS, then };
-        let rules = rules.collect();
         Self { direction, world, own_ports, rules, default, classes: BTreeMap::new(), made: BTreeMap::new() }
     }
 
@@ -126,7 +176,7 @@ impl<'a> Compilation<'a> {
             Peer::Block(_) => false,
             Peer::Pods { namespaces, pods } => {
                 let is_in_namespace = match namespaces {
-                    None => identity.namespace == *it.namespace,
+                    None => it.namespace == Some(&identity.namespace),
                     Some(selector) => {
                         let labels = self.world.namespaces.get(&identity.namespace);
                         labels.is_some_and(|labels| selector.matches(labels))
@@ -186,11 +236,10 @@ impl<'a> Compilation<'a> {
             Direction::Ingress => self.own_ports,
             Direction::Egress => peer_ports.unwrap_or_default(),
         };
-        let ruling = Ruling { order: ALLOWED, decision: Decision::Allow, policy: it.policy };
-        Matched { ruling, ports: ports(it.rule, named) }
+        Matched { turn: it.turn, ruling: it.ruling, ports: ports(it.rule, named) }
     }
 
-    /// The class of these rules. None if they open nothing.
+    /// The class of these rules. None if they speak of no port.
     fn class(&mut self, mut matched: Vec<Matched>) -> Option<ClassId> {
         matched.retain(|it| !it.ports.is_empty());
         if let Some(made) = self.made.get(&matched) {
@@ -226,10 +275,11 @@ fn ports(rule: &Rule, named: &[NamedPort]) -> Vec<Ports> {
                 found.push(Ports { protocol: *protocol, first: *first, last: *last });
             }
             PortMatch::Named { protocol, name } => {
-                let same = named
-                    .iter()
-                    .filter(|it| it.name == *name && protocol_named(&it.protocol) == Some(*protocol));
-                found.extend(same.map(|it| Ports { protocol: *protocol, first: it.port, last: it.port }));
+                let same = named.iter().filter(|it| is_named(it, (*protocol, name)));
+                found.extend(same.filter_map(|it| {
+                    let protocol = protocol_named(&it.protocol)?;
+                    Some(Ports { protocol, first: it.port, last: it.port })
+                }));
             }
         }
     }
@@ -247,11 +297,19 @@ fn port_rules(protocol: Protocol, matched: &[Matched], default: Verdict) -> Vec<
     for (start, end) in edges.iter().zip(edges.iter().skip(1)) {
         // The last edge is at most 65,536, and no range begins there.
         let (first, last) = (*start as u16, (*end - 1) as u16);
-        let speak = matched
-            .iter()
-            .filter(|it| it.ports.iter().filter(of_protocol).any(|it| (it.first..=it.last).contains(&first)));
-        let Some(ruling) = speak.map(|it| it.ruling).min_by_key(|it| it.order) else { continue };
-        let verdict = Verdict { then: ruling, ..default };
+        let speaks = |it: &Matched| {
+            it.ports.iter().filter(of_protocol).any(|it| (it.first..=it.last).contains(&first))
+        };
+        let lowest = |turn| {
+            let rulings = matched.iter().filter(|it| it.turn == turn && speaks(it)).map(|it| it.ruling);
+            rulings.min_by_key(|it| it.order)
+        };
+        let verdict = match (lowest(Turn::First), lowest(Turn::Then)) {
+            (None, None) => continue,
+            (first, then) => {
+                Verdict { first: first.unwrap_or(default.first), then: then.unwrap_or(default.then) }
+            }
+        };
         match found.last_mut() {
             Some(before) if before.verdict == verdict && u32::from(before.last) + 1 == *start => {
                 before.last = last;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portway_config::network_policy::{Labels, NamedPort};
 
 use crate::limits::DEPARTED_IDENTITIES;
-use crate::rule::Policy;
+use crate::policies::Policies;
 use crate::tables::IdentityId;
 
 /// What policies can tell pods by. Nothing else goes into an identity: a label that no policy asks for, such as the hash of a
@@ -27,14 +27,12 @@ pub(crate) struct Identity {
 }
 
 impl Vocabulary {
-    pub(crate) fn of<'a>(policies: impl Iterator<Item = &'a Policy>) -> Self {
-        let mut vocabulary = Self::default();
-        for policy in policies {
-            vocabulary.labels.extend(policy.pods.keys().cloned());
-            for rule in policy.all_rules() {
-                vocabulary.labels.extend(rule.pod_selectors().flat_map(|it| it.keys().cloned()));
-                vocabulary.ports.extend(rule.port_names().map(|(_, name)| name.clone()));
-            }
+    pub(crate) fn of(policies: &Policies) -> Self {
+        let mut vocabulary =
+            Self { labels: policies.subject_keys().cloned().collect(), ports: BTreeSet::new() };
+        for rule in policies.rules() {
+            vocabulary.labels.extend(rule.pod_selectors().flat_map(|it| it.keys().cloned()));
+            vocabulary.ports.extend(rule.port_names().map(|(_, name)| name.clone()));
         }
         vocabulary
     }

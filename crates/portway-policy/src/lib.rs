@@ -1,13 +1,16 @@
-//! Network policies (networking.k8s.io/v1 NetworkPolicy), from the objects to tables that the kernel looks up.
+//! Network policies (networking.k8s.io/v1 NetworkPolicy, policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy), from the objects to
+//! tables that the kernel looks up.
 //!
 //! Pure: no I/O, no clock. [`Compiler`] makes the tables of one node, [`tables`] is the language between this crate and whoever
 //! fills the kernel's maps, [`decide`] does the kernel's lookups, and [`model`] is what the specification says, written down
 //! a second time and slowly, which tests hold the tables to.
 
+mod cluster;
 mod compile;
 mod direction;
 mod identity;
 mod network;
+mod policies;
 mod rule;
 mod selector;
 
@@ -25,6 +28,6 @@ pub use network::BlockFault;
 pub use selector::SelectorFault;
 pub use tables::{
     Class, ClassId, Decision, Direction, DirectionPolicy, IdentityId, LocalPod, PodPolicy, PolicyIndex,
-    PolicySetId, PortRule, Protocol, Ruled, Ruling, Tables, Verdict,
+    PolicyName, PolicySetId, PortRule, Protocol, Ruled, Ruling, Tables, Verdict,
 };
 pub use warning::Warning;

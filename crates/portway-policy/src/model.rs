@@ -4,6 +4,8 @@
 //! Words in quotation marks are those of `k8s.io/api/networking/v1/types.go` (v0.37) where nothing else is said. What nodes may do is not
 //! in it: a node always reaches its pods, and they reach it.
 
+mod cluster;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -12,6 +14,7 @@ use portway_config::network_policy::{
     PortReference,
 };
 
+use self::cluster::{ClusterFlow, Said};
 use crate::tables::{Direction, Protocol};
 
 /// One end of a flow.
@@ -51,20 +54,36 @@ pub fn verdict(
     if peer.pod.is_some_and(|it| it.uid == subject.uid) {
         return true;
     }
+    // Not in the specification: what is forbidden to a pod is not known before its namespace is.
+    if !facts.cluster_policies.is_empty() && !facts.namespaces.contains_key(&subject.name.namespace) {
+        return false;
+    }
+    let flow = ClusterFlow { facts, direction, subject, peer, destination: to, protocol, port, rehearsed };
+    // "If Admin tier has made a final decision (Accept or Deny) on a connection, then no further evaluation is done."
+    match flow.said_by("Admin") {
+        Some(Said::Accept) => return true,
+        Some(Said::Deny) => return false,
+        // "passes evaluation to the next tier"
+        Some(Said::Pass) | None => {}
+    }
     // "Traffic is allowed to a pod if there are no NetworkPolicies selecting the pod ... OR if the traffic matches at least one
     // ingress rule across all of the NetworkPolicy objects whose podSelector matches the pod."
     let counts =
         |it: &NetworkPolicy| rehearsed == Rehearsed::Enforced || it.rehearse.as_deref() != Some("true");
     let policies = facts.policies.values().filter(|it| counts(it) && isolates(it, direction, subject));
     let policies: Vec<_> = policies.collect();
-    policies.is_empty()
-        || policies.iter().any(|it| {
-            let flow = Flow { facts, policy: it, peer, destination: to, protocol, port };
-            match direction {
-                Direction::Ingress => it.spec.ingress.iter().any(|it| flow.matches(&it.from, &it.ports)),
-                Direction::Egress => it.spec.egress.iter().any(|it| flow.matches(&it.to, &it.ports)),
-            }
-        })
+    if policies.is_empty() {
+        // "v1.NetworkPolicy always makes a final decision for selected pods. Further evaluation only happens for Pods not selected"
+        // and "If a given connection wasn't allowed or denied by any of the tiers [...] all pods can communicate with each other."
+        return flow.said_by("Baseline") != Some(Said::Deny);
+    }
+    policies.iter().any(|it| {
+        let flow = Flow { facts, policy: it, peer, destination: to, protocol, port };
+        match direction {
+            Direction::Ingress => it.spec.ingress.iter().any(|it| flow.matches(&it.from, &it.ports)),
+            Direction::Egress => it.spec.egress.iter().any(|it| flow.matches(&it.to, &it.ports)),
+        }
+    })
 }
 
 /// Whether a policy applies to a pod in a direction.

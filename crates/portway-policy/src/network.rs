@@ -33,6 +33,11 @@ impl Block {
         Ok(Self { cidr, except })
     }
 
+    /// A whole network.
+    pub(crate) fn of(written: &Arc<str>) -> Result<Self, BlockFault> {
+        Ok(Self { cidr: cidr(written)?, except: Vec::new() })
+    }
+
     /// Whether an address is in it.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.cidr.contains(&address) && !self.except.iter().any(|it| it.contains(&address))

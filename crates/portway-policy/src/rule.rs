@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use portway_config::NamespacedName;
 use portway_config::network_policy::{
-    LabelSelector, NetworkPolicy, NetworkPolicySpec, PolicyPeer, PolicyPort, PortReference,
+    LabelSelector, NamedPort, NetworkPolicy, NetworkPolicySpec, PolicyPeer, PolicyPort, PortReference,
 };
 
 use crate::network::Block;
 use crate::selector::Selector;
-use crate::tables::{Direction, Protocol};
+use crate::tables::{Decision, Direction, Protocol};
 use crate::warning::{Place, Problem};
 
 /// A policy that selects pods.
@@ -23,10 +23,12 @@ pub(crate) struct Policy {
     egress: Option<Vec<Rule>>,
 }
 
-/// What a rule lets through.
+/// What a rule decides on.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) place: Place,
+    /// Of a NetworkPolicy, always [`Decision::Allow`].
+    pub(crate) decision: Decision,
     /// None is everybody.
     pub(crate) peers: Option<Vec<Peer>>,
     /// None is every port, and every protocol.
@@ -48,22 +50,23 @@ pub(crate) enum Peer {
 /// Ports of the destination.
 #[derive(Clone, Debug)]
 pub(crate) enum PortMatch {
-    Range { protocol: Protocol, first: u16, last: u16 },
-    Named { protocol: Protocol, name: Arc<str> },
+    Range {
+        protocol: Protocol,
+        first: u16,
+        last: u16,
+    },
+    Named {
+        /// None is whichever the port has.
+        protocol: Option<Protocol>,
+        name: Arc<str>,
+    },
 }
 
 impl Policy {
     /// Reads a policy. None if it selects no pod; the problems tell why, and what else means nothing.
     pub(crate) fn parse(written: &NetworkPolicy, problems: &mut Vec<Problem>) -> Option<Self> {
         let spec = &written.spec;
-        let is_rehearsed = match written.rehearse.as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(value) => {
-                problems.push(Problem::Rehearse { value: value.into() });
-                false
-            }
-        };
+        let is_rehearsed = is_rehearsed(written.rehearse.as_deref(), problems);
         let pods = match Selector::parse(&spec.pod_selector) {
             Ok(pods) => pods,
             Err(fault) => {
@@ -99,6 +102,18 @@ impl Policy {
     }
 }
 
+/// What the annotation says.
+pub(crate) fn is_rehearsed(annotation: Option<&str>, problems: &mut Vec<Problem>) -> bool {
+    match annotation {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(value) => {
+            problems.push(Problem::Rehearse { value: value.into() });
+            false
+        }
+    }
+}
+
 /// Which directions it isolates (`policyTypes`).
 fn directions(spec: &NetworkPolicySpec, problems: &mut Vec<Problem>) -> (bool, bool) {
     if spec.policy_types.is_empty() {
@@ -129,11 +144,11 @@ impl Rule {
             let ports = ports.iter().enumerate();
             ports.filter_map(|(index, it)| PortMatch::parse((place, index), it, problems)).collect()
         });
-        Self { place, peers, ports }
+        Self { place, decision: Decision::Allow, peers, ports }
     }
 
     /// The names of ports that it uses.
-    pub(crate) fn port_names(&self) -> impl Iterator<Item = (Protocol, &Arc<str>)> {
+    pub(crate) fn port_names(&self) -> impl Iterator<Item = (Option<Protocol>, &Arc<str>)> {
         self.ports.iter().flatten().filter_map(|it| match it {
             PortMatch::Named { protocol, name } => Some((*protocol, name)),
             PortMatch::Range { .. } => None,
@@ -196,15 +211,14 @@ impl PortMatch {
             problems.push(Problem::Protocol { at, value: name.into() });
             return None;
         };
-        let number = |it: i32| u16::try_from(it).ok().filter(|it| *it > 0);
         let range = match (port, end_port) {
             (None, None) => Some((0, u16::MAX)),
             (Some(PortReference::Name(name)), None) => {
-                return Some(Self::Named { protocol, name: name.clone() });
+                return Some(Self::Named { protocol: Some(protocol), name: name.clone() });
             }
             (Some(PortReference::Number(first)), end) => {
                 let last = end.unwrap_or(*first);
-                number(*first).zip(number(last)).filter(|(first, last)| first <= last)
+                port_number(*first).zip(port_number(last)).filter(|(first, last)| first <= last)
             }
             (None | Some(PortReference::Name(_)), Some(_)) => None,
         };
@@ -213,6 +227,17 @@ impl PortMatch {
         }
         range.map(|(first, last)| Self::Range { protocol, first, last })
     }
+}
+
+/// A number that can be a port's.
+pub(crate) fn port_number(written: i32) -> Option<u16> {
+    u16::try_from(written).ok().filter(|it| *it > 0)
+}
+
+/// Whether a port has that name, and the protocol if one is asked for.
+pub(crate) fn is_named(port: &NamedPort, (protocol, name): (Option<Protocol>, &Arc<str>)) -> bool {
+    let own = protocol_named(&port.protocol);
+    port.name == *name && own.is_some() && protocol.is_none_or(|it| own == Some(it))
 }
 
 /// A protocol in the API's spelling.

@@ -21,6 +21,7 @@
 //! states, the first is written to the end before the second.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -58,6 +59,35 @@ pub struct PolicyIndex(pub u32);
 impl PolicyIndex {
     /// No policy: what happens where none speaks of it.
     pub const NONE: Self = Self(0);
+}
+
+/// The name of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyName {
+    /// A NetworkPolicy.
+    Namespaced(NamespacedName),
+    /// A ClusterNetworkPolicy.
+    Cluster(Arc<str>),
+}
+
+impl PolicyName {
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Namespaced(_) => "NetworkPolicy",
+            Self::Cluster(_) => "ClusterNetworkPolicy",
+        }
+    }
+}
+
+/// With its namespace, if it has one. So no two policies look the same.
+impl fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespaced(name) => name.fmt(f),
+            Self::Cluster(name) => name.fmt(f),
+        }
+    }
 }
 
 /// Which of a pod's packets: those that it gets or those that it sends.
@@ -109,7 +139,7 @@ pub struct Tables {
     /// peer's address.
     pub gateways: BTreeMap<NamespacedName, IdentityId>,
     /// The names of the policies that verdicts speak of.
-    pub policies: BTreeMap<PolicyIndex, NamespacedName>,
+    pub policies: BTreeMap<PolicyIndex, PolicyName>,
 }
 
 /// A pod of this node.
@@ -246,6 +276,12 @@ impl DirectionPolicy {
             by_network: Vec::new(),
             classes: Vec::new(),
         }
+    }
+
+    /// Nobody is let through.
+    pub fn closed() -> Self {
+        let first = Ruling { order: 0, decision: Decision::Deny, policy: PolicyIndex::NONE };
+        Self { default: Verdict { first, then: Ruling::PASS }, ..Self::open() }
     }
 
     /// `by_network` for one map that holds both families. An IPv6 prefix such as `::/0`, which would cover the mapped IPv4

@@ -18,7 +18,7 @@ use portway_translate::parameters;
 
 use super::data_plane::key;
 use crate::provision::proxies;
-use crate::watch::policy::{Pods, Policies, texts};
+use crate::watch::policy::{AllObjects, texts};
 
 /// What is known of Gateways and Services beside the configurations.
 pub(crate) struct Surroundings<'a> {
@@ -65,7 +65,7 @@ pub(crate) fn configuration(
 pub(crate) fn policy_facts<'a>(
     snapshot: &Snapshot,
     gateways: impl Iterator<Item = &'a NamespacedName>,
-    (pods, policies): (&Pods, &Policies),
+    AllObjects { pods, policies, cluster_policies }: AllObjects<'_>,
 ) -> PolicyFacts {
     let namespaces = snapshot.namespaces.iter().map(|(name, it)| {
         let name: Arc<str> = name.as_str().into();
@@ -81,6 +81,7 @@ pub(crate) fn policy_facts<'a>(
         namespaces: namespaces.collect(),
         pods: pods.clone(),
         policies: policies.clone(),
+        cluster_policies: cluster_policies.clone(),
         proxies: proxies.collect(),
     }
 }
@@ -176,6 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::watch::policy::PolicyObjects;
 
     fn gateway(name: &str) -> (NamespacedName, Arc<Configuration>) {
         let gateway = NamespacedName::new("apps", name);
@@ -286,8 +288,8 @@ mod tests {
             json!({"metadata": {"name": "apps", "labels": {"env": "prod"}}}),
         )));
         let gateway = NamespacedName::new("apps", "a");
-        let (pods, policies) = (Pods::new(), Policies::new());
-        let facts = policy_facts(&snapshot, [&gateway].into_iter(), (&pods, &policies));
+        let objects = PolicyObjects::default().listed();
+        let facts = policy_facts(&snapshot, [&gateway].into_iter(), objects.all().unwrap());
         let labels = &facts.proxies[&gateway].labels;
         assert_eq!(labels.get("team").map(|it| &**it), Some("x"));
         assert_eq!(labels.get("gateway.networking.k8s.io/gateway-name").map(|it| &**it), Some("a"));

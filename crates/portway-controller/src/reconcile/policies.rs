@@ -1,4 +1,4 @@
-//! What of NetworkPolicies does not do what it seems to, told in the log where there are node agents that follow them.
+//! What of network policies does not do what it seems to, told in the log where there are node agents that follow them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,6 +46,6 @@ fn tell(told: &BTreeSet<Warning>, found: &BTreeSet<Warning>) {
     }
     let more = new.count();
     if more > 0 {
-        tracing::warn!("{more} more parts of NetworkPolicies do not do what they seem to");
+        tracing::warn!("{more} more parts of network policies do not do what they seem to");
     }
 }

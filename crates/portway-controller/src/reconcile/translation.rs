@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::provision::{naming, service_of};
 use crate::reconcile::agents::{self, Surroundings};
 use crate::reconcile::data_plane::key;
-use crate::watch::policy::PolicyObjects;
+use crate::watch::policy::{AllObjects, PolicyObjects};
 use crate::watch::{Dirt, Store};
 
 /// What is published, and what it was made from.
@@ -220,9 +220,10 @@ impl<O: Fn(&Snapshot, Timestamp) -> (Options, Decisions)> Translator<O> {
     /// The short path of pods and policies: agents alone are told, and nothing is translated.
     fn publish_policy(&self) {
         let Some(objects) = self.policy.as_ref().map(|it| it.borrow().clone()) else { return };
-        let Some((pods, policies)) = objects.all() else { return };
+        let Some(AllObjects { pods, policies, cluster_policies }) = objects.all() else { return };
         let amended = self.publisher.amend(&node_agents(), |it| {
             (it.policy.pods, it.policy.policies) = (pods.clone(), policies.clone());
+            it.policy.cluster_policies = cluster_policies.clone();
         });
         if amended.is_none() {
             // Agents have not been told of anything yet.

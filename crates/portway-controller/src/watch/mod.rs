@@ -3,6 +3,7 @@
 //! Each kind has one watch, shared by all who read it. Kinds of the Gateway API are watched from the
 //! moment at which their CRD serves a version that Portway reads, and no longer than that.
 
+mod cluster_policy;
 mod custom;
 mod events;
 pub mod kind;

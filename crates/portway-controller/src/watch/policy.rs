@@ -1,4 +1,4 @@
-//! NetworkPolicies and pods, for the node agents: watched only where there are any, since a cluster has many pods.
+//! Network policies and pods, for the node agents: watched only where there are any, since a cluster has many pods.
 //!
 //! They are not objects that are translated: a pod that comes or goes changes what agents are told and nothing else.
 
@@ -19,6 +19,7 @@ use portway_shared_map::SharedMap;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use super::cluster_policy::{self, ClusterPolicies};
 use super::events::Events;
 use crate::failure::Subject;
 use crate::limits::WATCH_TIMEOUT_SECONDS;
@@ -32,27 +33,55 @@ const PODS: &str = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed
 pub(crate) struct PolicyObjects {
     pods: Option<Pods>,
     policies: Option<Policies>,
+    cluster_policies: Option<ClusterPolicies>,
+}
+
+/// All pods and policies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AllObjects<'a> {
+    pub(crate) pods: &'a Pods,
+    pub(crate) policies: &'a Policies,
+    pub(crate) cluster_policies: &'a ClusterPolicies,
 }
 
 pub(crate) type Pods = SharedMap<NamespacedName, Arc<PolicyPod>>;
 pub(crate) type Policies = SharedMap<NamespacedName, Arc<NetworkPolicy>>;
 
 impl PolicyObjects {
-    /// All, once the first lists of both are complete: without all policies a pod would be open, and without all pods others would
+    /// All, once the first lists of each are complete: without all policies a pod would be open, and without all pods others would
     /// be shut out.
-    pub(crate) fn all(&self) -> Option<(&Pods, &Policies)> {
-        self.pods.as_ref().zip(self.policies.as_ref())
+    pub(crate) fn all(&self) -> Option<AllObjects<'_>> {
+        let Self { pods, policies, cluster_policies } = self;
+        Some(AllObjects {
+            pods: pods.as_ref()?,
+            policies: policies.as_ref()?,
+            cluster_policies: cluster_policies.as_ref()?,
+        })
     }
 }
 
-/// Follows both, for ever.
+#[cfg(test)]
+impl PolicyObjects {
+    /// As it is after lists in which nothing more is.
+    pub(crate) fn listed(self) -> Self {
+        Self {
+            pods: Some(self.pods.unwrap_or_default()),
+            policies: Some(self.policies.unwrap_or_default()),
+            cluster_policies: Some(self.cluster_policies.unwrap_or_default()),
+        }
+    }
+}
+
+/// Follows all of them, for ever.
 pub(crate) async fn follow(client: Client, known: watch::Sender<PolicyObjects>, metrics: Metrics) {
     let pods = Watch { client: &client, kind: ("Pod", "pods", ""), selector: Some(PODS), metrics: &metrics };
     let kind = ("NetworkPolicy", "networkpolicies", "networking.k8s.io");
     let policies = Watch { client: &client, kind, selector: None, metrics: &metrics };
+    let of_cluster = |all| known.send_modify(|it| it.cluster_policies = Some(all));
     tokio::join!(
         pods.follow(pod, |all| known.send_modify(|it| it.pods = Some(all))),
         policies.follow(policy, |all| known.send_modify(|it| it.policies = Some(all))),
+        cluster_policy::follow(client.clone(), of_cluster, metrics.clone()),
     );
 }
 
@@ -80,7 +109,7 @@ impl Watch<'_> {
         config.field_selector = self.selector.map(str::to_owned);
         let stream = pin!(watch_objects(Api::<K>::all(self.client.clone()), config));
         let mut events = Events::new(stream, Subject::of_kind(kind, plural, group), self.metrics.clone());
-        let mut reader = Reader::new(read);
+        let mut reader = Reader::new(|it: &K| (name(it), read(it)));
         while let Some(event) = events.next().await {
             if let Some(all) = reader.take(event) {
                 tell(all);
@@ -89,24 +118,28 @@ impl Watch<'_> {
     }
 }
 
-/// What is kept of the objects of one kind.
-struct Reader<V, F> {
+/// What is kept of the objects of one kind, by their names.
+pub(super) struct Reader<N, V, F> {
+    /// Name and what is kept, if anything.
     read: F,
-    known: SharedMap<NamespacedName, Arc<V>>,
+    known: SharedMap<N, Arc<V>>,
     /// What a list under way has brought.
-    listed: Option<BTreeSet<NamespacedName>>,
+    listed: Option<BTreeSet<N>>,
     is_complete: bool,
 }
 
-impl<V: PartialEq, F> Reader<V, F> {
-    fn new(read: F) -> Self {
+impl<N: Ord + Clone, V: PartialEq, F> Reader<N, V, F> {
+    pub(super) fn new<K>(read: F) -> Self
+    where
+        F: Fn(&K) -> (N, Option<V>),
+    {
         Self { read, known: SharedMap::new(), listed: None, is_complete: false }
     }
 
     /// All that is known, if that is complete and something else than before.
-    fn take<K: ResourceExt>(&mut self, event: Event<K>) -> Option<SharedMap<NamespacedName, Arc<V>>>
+    pub(super) fn take<K>(&mut self, event: Event<K>) -> Option<SharedMap<N, Arc<V>>>
     where
-        F: Fn(&K) -> Option<V>,
+        F: Fn(&K) -> (N, Option<V>),
     {
         let is_changed = match event {
             Event::Init => {
@@ -114,7 +147,7 @@ impl<V: PartialEq, F> Reader<V, F> {
                 false
             }
             Event::InitApply(object) | Event::Apply(object) => self.put(&object),
-            Event::Delete(object) => self.known.remove(&name(&object)).is_some(),
+            Event::Delete(object) => self.known.remove(&(self.read)(&object).0).is_some(),
             Event::InitDone => {
                 let listed = self.listed.take().unwrap_or_default();
                 let before = self.known.len();
@@ -125,12 +158,12 @@ impl<V: PartialEq, F> Reader<V, F> {
         (self.is_complete && is_changed).then(|| self.known.clone())
     }
 
-    fn put<K: ResourceExt>(&mut self, object: &K) -> bool
+    fn put<K>(&mut self, object: &K) -> bool
     where
-        F: Fn(&K) -> Option<V>,
+        F: Fn(&K) -> (N, Option<V>),
     {
-        let name = name(object);
-        let Some(value) = (self.read)(object) else { return self.known.remove(&name).is_some() };
+        let (name, value) = (self.read)(object);
+        let Some(value) = value else { return self.known.remove(&name).is_some() };
         if let Some(listed) = &mut self.listed {
             listed.insert(name.clone());
         }
@@ -272,7 +305,7 @@ mod tests {
 
     #[test]
     fn nothing_is_told_before_all_is_known_or_when_nothing_has_changed() {
-        let mut reader = Reader::new(pod);
+        let mut reader = Reader::new(|it: &Pod| (name(it), pod(it)));
         let web = |phase| api_pod("web", phase, json!([]));
         assert!(reader.take(Event::Init).is_none());
         assert!(reader.take(Event::InitApply(web("Pending"))).is_none());

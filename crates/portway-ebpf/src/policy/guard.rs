@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
 use portway_config::NamespacedName;
-use portway_policy::{Former, PolicyIndex, Tables};
+use portway_policy::{Former, PolicyIndex, PolicyName, Tables};
 
 use super::enforcer::{Enforcer, Refused};
 use super::gateways::GatewayNumbers;
@@ -49,7 +49,7 @@ pub struct Guard {
     /// Absent: nothing has been told yet.
     tables: Option<Tables>,
     /// Names of policies, also of those that are gone but may still be counted or told of.
-    policies: BTreeMap<PolicyIndex, NamespacedName>,
+    policies: BTreeMap<PolicyIndex, PolicyName>,
     /// By index: name, and whether it is a pod's.
     attached: BTreeMap<u32, (String, bool)>,
     places: BTreeMap<NamespacedName, Result<u32, Unplaced>>,
@@ -331,7 +331,7 @@ impl Guard {
     ///
     /// The kernel refuses.
     #[allow(clippy::type_complexity, reason = "a table")]
-    pub fn counted(&mut self) -> Result<Vec<(Option<NamespacedName>, bool, Outcome, Counter)>, KernelError> {
+    pub fn counted(&mut self) -> Result<Vec<(Option<PolicyName>, bool, Outcome, Counter)>, KernelError> {
         let counters = self.enforcer.counters()?;
         let named = |((policy, direction, outcome), counter): ((u32, u16, u16), Counter)| {
             let policy = self.policies.get(&PolicyIndex(policy)).cloned();

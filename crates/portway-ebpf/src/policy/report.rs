@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use portway_config::NamespacedName;
+use portway_policy::PolicyName;
 
 use super::layout::REHEARSED;
 
@@ -48,8 +49,8 @@ impl Outcome {
 /// A flow that began to be denied, or would have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// Which policy isolates the pod; absent: it is gone meanwhile.
-    pub policy: Option<NamespacedName>,
+    /// Which policy denies it; absent: it is gone meanwhile.
+    pub policy: Option<PolicyName>,
     /// The pod that it protects; absent: it is gone meanwhile.
     pub pod: Option<NamespacedName>,
     /// Whether it is for what the pod gets.
@@ -87,13 +88,16 @@ impl fmt::Display for Denial {
             Outcome::Denied => "denied",
             Outcome::Rehearsed => "would be denied",
         };
-        let name = |it: &Option<NamespacedName>| {
-            it.as_ref().map_or_else(|| "(gone meanwhile)".to_owned(), ToString::to_string)
-        };
-        let (policy, pod, protocol) = (name(&self.policy), name(&self.pod), self.protocol());
+        let gone = || "(gone meanwhile)".to_owned();
+        let policy = self
+            .policy
+            .as_ref()
+            .map_or_else(|| format!("NetworkPolicy {}", gone()), |it| format!("{} {it}", it.kind()));
+        let pod = self.pod.as_ref().map_or_else(gone, ToString::to_string);
+        let protocol = self.protocol();
         write!(
             f,
-            "{outcome} by NetworkPolicy {policy}, {direction} of the pod {pod}: {protocol} {} -> {}",
+            "{outcome} by {policy}, {direction} of the pod {pod}: {protocol} {} -> {}",
             self.source, self.destination
         )?;
         self.gateway.as_ref().map_or(Ok(()), |it| write!(f, ", through the Gateway {it}"))

@@ -1,9 +1,11 @@
 //! The tables, held to the model; and what happens from one state to the next.
 
+mod cluster;
+
 use std::collections::BTreeSet;
 
 use portway_config::network_policy::{
-    GatewayProxies, IngressRule, IpBlock, LabelRequirement, LabelSelector, Labels, NetworkPolicy,
+    GatewayProxies, IngressRule, IpBlock, LabelRequirement, LabelSelector, Labels, NamedPort, NetworkPolicy,
     NetworkPolicySpec, PolicyNamespace, PolicyPeer, PolicyPort, PortReference,
 };
 use proptest::collection::{btree_map, vec};
@@ -14,7 +16,7 @@ use proptest::sample::{select, subsequence};
 use super::*;
 use crate::decide::PeerLookup;
 use crate::model::{End, Rehearsed, verdict};
-use crate::tables::{Decision, DirectionPolicy, Protocol};
+use crate::tables::{Decision, Direction, DirectionPolicy, Protocol};
 
 /// Addresses of pods and others, of both families, close to the edges of the blocks below.
 const ADDRESSES: [&str; 10] = [
@@ -150,7 +152,8 @@ fn pods() -> impl Strategy<Value = Vec<PolicyPod>> {
 fn facts() -> impl Strategy<Value = PolicyFacts> {
     let namespaces = btree_map(text(&["x", "y", "z"]), labels(), 0..4);
     let proxies = (text(&["x", "y"]), labels(), named_ports());
-    (namespaces, pods(), vec(policy(), 0..5), proxies).prop_map(|(namespaces, pods, policies, proxies)| {
+    let policies = (vec(policy(), 0..5), cluster::policies());
+    (namespaces, pods(), policies, proxies).prop_map(|(namespaces, pods, (policies, of_cluster), proxies)| {
         let gateway = NamespacedName { namespace: proxies.0, name: "edge".into() };
         let proxies = GatewayProxies { gateway: gateway.clone(), labels: proxies.1, ports: proxies.2 };
         let namespaces = namespaces.into_iter();
@@ -160,6 +163,7 @@ fn facts() -> impl Strategy<Value = PolicyFacts> {
                 .collect(),
             pods: pods.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
             policies: policies.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
+            cluster_policies: of_cluster.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
             proxies: [(gateway, Arc::new(proxies))].into_iter().collect(),
         }
     })

@@ -88,7 +88,7 @@ impl ResourceKey {
             Self::Listener(key) => serde_json::to_string(key),
             Self::Route(key) => serde_json::to_string(key),
             Self::Exposure(key) => serde_json::to_string(key),
-            Self::PolicyNamespace(key) => serde_json::to_string(key),
+            Self::PolicyNamespace(key) | Self::ClusterNetworkPolicy(key) => serde_json::to_string(key),
             Self::PolicyPod(key) | Self::GatewayProxies(key) | Self::NetworkPolicy(key) => {
                 serde_json::to_string(key)
             }
@@ -117,6 +117,7 @@ impl ResourceKey {
             ResourceType::PolicyPod => Self::PolicyPod(strict(name)?),
             ResourceType::GatewayProxies => Self::GatewayProxies(strict(name)?),
             ResourceType::NetworkPolicy => Self::NetworkPolicy(strict(name)?),
+            ResourceType::ClusterNetworkPolicy => Self::ClusterNetworkPolicy(strict(name)?),
         })
     }
 }
@@ -163,6 +164,7 @@ impl Resource {
             ResourceType::PolicyPod => Self::PolicyPod(Arc::new(strict(json)?)),
             ResourceType::GatewayProxies => Self::GatewayProxies(Arc::new(strict(json)?)),
             ResourceType::NetworkPolicy => Self::NetworkPolicy(Arc::new(strict(json)?)),
+            ResourceType::ClusterNetworkPolicy => Self::ClusterNetworkPolicy(Arc::new(strict(json)?)),
         })
     }
 
@@ -183,6 +185,7 @@ impl Resource {
             Self::PolicyPod(it) => serde_json::to_writer(to, it),
             Self::GatewayProxies(it) => serde_json::to_writer(to, it),
             Self::NetworkPolicy(it) => serde_json::to_writer(to, it),
+            Self::ClusterNetworkPolicy(it) => serde_json::to_writer(to, it),
         };
         // Memory and hashes take all that is written, and configurations have no map with structured keys,
         // the one thing that JSON has no form for.

@@ -7,6 +7,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use portway_config::cluster_policy::ClusterNetworkPolicy;
 use portway_config::configuration::Settings;
 use portway_config::key::{CertificateKey, TrustKey};
 use portway_config::network_policy::{
@@ -39,11 +40,12 @@ pub enum ResourceType {
     PolicyPod,
     GatewayProxies,
     NetworkPolicy,
+    ClusterNetworkPolicy,
 }
 
 impl ResourceType {
     /// Every type.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Settings,
         Self::TrustBundle,
         Self::Certificate,
@@ -56,6 +58,7 @@ impl ResourceType {
         Self::PolicyPod,
         Self::GatewayProxies,
         Self::NetworkPolicy,
+        Self::ClusterNetworkPolicy,
     ];
 
     /// The URL. It holds the version of the encoding: a change that older receivers would misread is a new type.
@@ -73,6 +76,7 @@ impl ResourceType {
             Self::PolicyPod => "type.googleapis.com/portway.config.v1.PolicyPod",
             Self::GatewayProxies => "type.googleapis.com/portway.config.v1.GatewayProxies",
             Self::NetworkPolicy => "type.googleapis.com/portway.config.v1.NetworkPolicy",
+            Self::ClusterNetworkPolicy => "type.googleapis.com/portway.config.v1.ClusterNetworkPolicy",
         }
     }
 
@@ -101,6 +105,7 @@ pub enum ResourceKey {
     /// Of the Gateway.
     GatewayProxies(NamespacedName),
     NetworkPolicy(NamespacedName),
+    ClusterNetworkPolicy(Arc<str>),
 }
 
 impl ResourceKey {
@@ -119,6 +124,7 @@ impl ResourceKey {
             Self::PolicyPod(_) => ResourceType::PolicyPod,
             Self::GatewayProxies(_) => ResourceType::GatewayProxies,
             Self::NetworkPolicy(_) => ResourceType::NetworkPolicy,
+            Self::ClusterNetworkPolicy(_) => ResourceType::ClusterNetworkPolicy,
         }
     }
 }
@@ -140,6 +146,7 @@ impl fmt::Display for ResourceKey {
             Self::PolicyPod(name) => write!(f, "Pod {name}"),
             Self::GatewayProxies(gateway) => write!(f, "proxies of Gateway {gateway}"),
             Self::NetworkPolicy(name) => write!(f, "NetworkPolicy {name}"),
+            Self::ClusterNetworkPolicy(name) => write!(f, "ClusterNetworkPolicy {name}"),
         }
     }
 }
@@ -161,6 +168,7 @@ pub enum Resource {
     PolicyPod(Arc<PolicyPod>),
     GatewayProxies(Arc<GatewayProxies>),
     NetworkPolicy(Arc<NetworkPolicy>),
+    ClusterNetworkPolicy(Arc<ClusterNetworkPolicy>),
 }
 
 impl Resource {
@@ -179,6 +187,7 @@ impl Resource {
             Self::PolicyPod(it) => ResourceKey::PolicyPod(it.name.clone()),
             Self::GatewayProxies(it) => ResourceKey::GatewayProxies(it.gateway.clone()),
             Self::NetworkPolicy(it) => ResourceKey::NetworkPolicy(it.name.clone()),
+            Self::ClusterNetworkPolicy(it) => ResourceKey::ClusterNetworkPolicy(it.name.clone()),
         }
     }
 }
@@ -202,6 +211,7 @@ impl PartialEq for Resource {
             (Self::PolicyPod(a), Self::PolicyPod(b)) => same(a, b),
             (Self::GatewayProxies(a), Self::GatewayProxies(b)) => same(a, b),
             (Self::NetworkPolicy(a), Self::NetworkPolicy(b)) => same(a, b),
+            (Self::ClusterNetworkPolicy(a), Self::ClusterNetworkPolicy(b)) => same(a, b),
             _ => false,
         }
     }
@@ -221,7 +231,7 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         exposures,
         policy,
     } = configuration;
-    let PolicyFacts { namespaces, pods, policies, proxies } = policy;
+    let PolicyFacts { namespaces, pods, policies, cluster_policies, proxies } = policy;
     std::iter::once(Resource::Settings(gateway.clone(), settings.clone()))
         .chain(trust_bundles.values().cloned().map(Resource::TrustBundle))
         .chain(certificates.values().cloned().map(Resource::Certificate))
@@ -234,6 +244,7 @@ pub fn resources_of(configuration: &Configuration) -> impl Iterator<Item = Resou
         .chain(pods.values().cloned().map(Resource::PolicyPod))
         .chain(proxies.values().cloned().map(Resource::GatewayProxies))
         .chain(policies.values().cloned().map(Resource::NetworkPolicy))
+        .chain(cluster_policies.values().cloned().map(Resource::ClusterNetworkPolicy))
 }
 
 /// That a resource is there, is another one, or is gone.
@@ -281,6 +292,8 @@ pub(crate) fn changes(before: &Configuration, after: &Configuration) -> Vec<Chan
     add(maps, Resource::GatewayProxies, ResourceKey::GatewayProxies, &mut all);
     let maps = (&before.policies, &after.policies);
     add(maps, Resource::NetworkPolicy, ResourceKey::NetworkPolicy, &mut all);
+    let maps = (&before.cluster_policies, &after.cluster_policies);
+    add(maps, Resource::ClusterNetworkPolicy, ResourceKey::ClusterNetworkPolicy, &mut all);
     all
 }
 
@@ -315,6 +328,9 @@ pub(crate) fn put(configuration: &mut Configuration, resource: Resource) {
         Resource::PolicyPod(it) => put(&mut configuration.policy.pods, it.name.clone(), it),
         Resource::GatewayProxies(it) => put(&mut configuration.policy.proxies, it.gateway.clone(), it),
         Resource::NetworkPolicy(it) => put(&mut configuration.policy.policies, it.name.clone(), it),
+        Resource::ClusterNetworkPolicy(it) => {
+            put(&mut configuration.policy.cluster_policies, it.name.clone(), it);
+        }
     }
 }
 
@@ -336,5 +352,6 @@ pub(crate) fn remove(configuration: &mut Configuration, key: &ResourceKey) {
         ResourceKey::PolicyPod(key) => drop(configuration.policy.pods.remove(key)),
         ResourceKey::GatewayProxies(key) => drop(configuration.policy.proxies.remove(key)),
         ResourceKey::NetworkPolicy(key) => drop(configuration.policy.policies.remove(key)),
+        ResourceKey::ClusterNetworkPolicy(key) => drop(configuration.policy.cluster_policies.remove(key)),
     }
 }

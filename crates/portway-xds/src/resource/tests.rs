@@ -2,6 +2,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use portway_config::backend::{BackendTls, BackendTlsSettings, BackendTrust, EndpointState, SubjectAltName};
+use portway_config::cluster_policy::{
+    ClusterEgressRule, ClusterIngressRule, ClusterNetworkPolicySpec, ClusterPeer, ClusterProtocol,
+    ClusterSubject, DestinationPort, NamespacedPods, PortRange, ProtocolPorts,
+};
 use portway_config::key::BackendProtocol;
 use portway_config::listener::{ClientValidation, ClientValidationMode, TlsTermination};
 use portway_config::network_policy::{
@@ -75,6 +79,7 @@ fn key() -> impl Strategy<Value = ResourceKey> {
         name().prop_map(ResourceKey::PolicyPod),
         name().prop_map(ResourceKey::GatewayProxies),
         name().prop_map(ResourceKey::NetworkPolicy),
+        text().prop_map(ResourceKey::ClusterNetworkPolicy),
     ]
 }
 
@@ -237,12 +242,62 @@ fn policy_pod() -> impl Strategy<Value = PolicyPod> {
     )
 }
 
+fn selector() -> impl Strategy<Value = LabelSelector> + Clone {
+    (labels(), vec((text(), text(), vec(text(), 0..2)), 0..2)).prop_map(|(match_labels, all)| {
+        let requirement = |(key, operator, values)| LabelRequirement { key, operator, values };
+        LabelSelector { match_labels, match_expressions: all.into_iter().map(requirement).collect() }
+    })
+}
+
+fn cluster_network_policy() -> impl Strategy<Value = ClusterNetworkPolicy> {
+    let pods = (selector(), selector())
+        .prop_map(|(namespace_selector, pod_selector)| NamespacedPods { namespace_selector, pod_selector });
+    let subject = (option::of(selector()), option::of(pods.clone()))
+        .prop_map(|(namespaces, pods)| ClusterSubject { namespaces, pods });
+    let texts = || vec(text(), 0..2);
+    let peer = (option::of(selector()), option::of(pods), option::of(selector()), texts(), texts()).prop_map(
+        |(namespaces, pods, nodes, networks, domain_names)| ClusterPeer {
+            namespaces,
+            pods,
+            nodes,
+            networks,
+            domain_names,
+        },
+    );
+    let range = (any::<i32>(), any::<i32>()).prop_map(|(start, end)| PortRange { start, end });
+    let port = (option::of(any::<i32>()), option::of(range))
+        .prop_map(|(number, range)| DestinationPort { number, range });
+    let ports = option::of(option::of(port).prop_map(|destination_port| ProtocolPorts { destination_port }));
+    let protocol = (ports.clone(), ports.clone(), ports, option::of(text())).prop_map(
+        |(tcp, udp, sctp, destination_named_port)| ClusterProtocol { tcp, udp, sctp, destination_named_port },
+    );
+    let rule = (option::of(text()), text(), vec(peer, 0..2), vec(protocol, 0..2));
+    let ingress = rule.clone().prop_map(|(name, action, from, protocols)| ClusterIngressRule {
+        name,
+        action,
+        from,
+        protocols,
+    });
+    let egress =
+        rule.prop_map(|(name, action, to, protocols)| ClusterEgressRule { name, action, to, protocols });
+    let spec = (text(), any::<i32>(), subject, vec(ingress, 0..2), vec(egress, 0..2)).prop_map(
+        |(tier, priority, subject, ingress, egress)| ClusterNetworkPolicySpec {
+            tier,
+            priority,
+            subject,
+            ingress,
+            egress,
+        },
+    );
+    (text(), option::of(text()), spec).prop_map(|(name, rehearse, spec)| ClusterNetworkPolicy {
+        name,
+        rehearse,
+        spec,
+    })
+}
+
 fn network_policy() -> impl Strategy<Value = NetworkPolicy> {
-    let selector =
-        (labels(), vec((text(), text(), vec(text(), 0..2)), 0..2)).prop_map(|(match_labels, all)| {
-            let requirement = |(key, operator, values)| LabelRequirement { key, operator, values };
-            LabelSelector { match_labels, match_expressions: all.into_iter().map(requirement).collect() }
-        });
+    let selector = selector();
     let block = (text(), vec(text(), 0..2)).prop_map(|(cidr, except)| IpBlock { cidr, except });
     let peer = (option::of(selector.clone()), option::of(selector.clone()), option::of(block)).prop_map(
         |(pod_selector, namespace_selector, ip_block)| PolicyPeer {
@@ -279,6 +334,7 @@ fn resource_of_policy() -> impl Strategy<Value = Resource> {
             .prop_map(|(name, labels)| Resource::PolicyNamespace(Arc::new(PolicyNamespace { name, labels }))),
         policy_pod().prop_map(|it| Resource::PolicyPod(Arc::new(it))),
         network_policy().prop_map(|it| Resource::NetworkPolicy(Arc::new(it))),
+        cluster_network_policy().prop_map(|it| Resource::ClusterNetworkPolicy(Arc::new(it))),
         (name(), labels(), named_ports()).prop_map(|(gateway, labels, ports)| {
             Resource::GatewayProxies(Arc::new(GatewayProxies { gateway, labels, ports }))
         }),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use portway_config::NamespacedName;
 use portway_ebpf::Fill;
 use portway_ebpf::metrics::encode_fill;
 use portway_ebpf::policy::layout::Counter;
 use portway_ebpf::policy::{Guard, Guarded, Outcome};
+use portway_policy::PolicyName;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -98,7 +98,7 @@ impl Guarding {
 struct Counted {
     report: PolicyReport,
     /// By policy, whether it is of ingress, and outcome.
-    flows: Vec<(Option<NamespacedName>, bool, Outcome, Counter)>,
+    flows: Vec<(Option<PolicyName>, bool, Outcome, Counter)>,
     fill: BTreeMap<String, Fill>,
 }
 
@@ -170,7 +170,7 @@ mod tests {
                 problems: vec!["A table is full.".to_owned()],
                 ..PolicyReport::default()
             },
-            flows: vec![(Some(NamespacedName::new("a", "b")), true, Outcome::Denied, Counter::default())],
+            flows: vec![(Some(PolicyName::Cluster("a".into())), true, Outcome::Denied, Counter::default())],
             fill: [("policy_flows".to_owned(), Fill { entries: 1, limit: 2 })].into(),
         };
         let text = exposition([Box::new(counted) as Box<dyn Collector>]);

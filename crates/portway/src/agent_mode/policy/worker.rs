@@ -151,16 +151,15 @@ impl Worker {
 }
 
 fn log(denial: &Denial) {
-    let text = |it: &Option<portway_config::NamespacedName>| it.as_ref().map(ToString::to_string);
     tracing::info!(
-        policy = text(&denial.policy),
-        pod = text(&denial.pod),
+        policy = denial.policy.as_ref().map(ToString::to_string),
+        pod = denial.pod.as_ref().map(ToString::to_string),
         direction = if denial.is_ingress { "ingress" } else { "egress" },
         outcome = denial.outcome.as_str(),
         protocol = denial.protocol(),
         source = %denial.source,
         destination = %denial.destination,
-        gateway = text(&denial.gateway),
+        gateway = denial.gateway.as_ref().map(ToString::to_string),
         "{denial}"
     );
 }
