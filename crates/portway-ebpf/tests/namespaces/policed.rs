@@ -13,7 +13,7 @@ use portway_config::network_policy::{
 use portway_ebpf::Limits;
 use portway_ebpf::policy::ledger::Prefix;
 use portway_ebpf::policy::{Denial, GatewayNumbers, Guard, Outcome, PolicyDrop, PolicyLimits, Surroundings};
-use portway_policy::Compiler;
+use portway_policy::{Compiler, PolicyName};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -171,7 +171,7 @@ impl Policed {
     pub(crate) fn counted(&self, policy: &str, is_ingress: bool, outcome: Outcome) -> u64 {
         let counted = self.guard().lock().unwrap().counted().unwrap();
         let of = counted.into_iter().filter(|(of, direction, what, _)| {
-            *of == Some(name(policy)) && *direction == is_ingress && *what == outcome
+            *of == Some(PolicyName::Namespaced(name(policy))) && *direction == is_ingress && *what == outcome
         });
         of.map(|(.., counter)| counter.flows).sum()
     }
