@@ -12,6 +12,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PORTWAY_CACHE/target}
 # installed beside the old one and two checkouts do not fight over one folder.
 export PORTWAY_TOOLS=${PORTWAY_TOOLS:-$PORTWAY_CACHE/tools}
 export PORTWAY_GATEWAY_API_VERSION=1.7.0
+export PORTWAY_POLICY_API_VERSION=0.2.0
 export PORTWAY_CARGO_DENY_VERSION=0.20.2
 h2spec_pin=$(sha256sum <"$PORTWAY_ROOT/tools/h2spec/go.sum" | cut -c 1-8)
 cyclonus_pin=$(cat "$PORTWAY_ROOT"/tools/cyclonus/{go.mod,go.sum,main.go} | sha256sum | cut -c 1-8)
@@ -22,6 +23,8 @@ python_pin=$(sha256sum <"$PORTWAY_ROOT/tools/requirements.txt" | cut -c 1-8)
 
 # The CRDs of the Gateway API, which a test holds portway-api's types against.
 export PORTWAY_CRDS=${PORTWAY_CRDS:-$PORTWAY_TOOLS/gateway-api-$PORTWAY_GATEWAY_API_VERSION/config/crd}
+# The CRDs of the network policy API, which ClusterNetworkPolicies are held against.
+export PORTWAY_POLICY_CRDS=${PORTWAY_POLICY_CRDS:-$PORTWAY_TOOLS/network-policy-api-$PORTWAY_POLICY_API_VERSION/config/crd}
 # HTTP/2 conformance.
 export PORTWAY_H2SPEC=${PORTWAY_H2SPEC:-$PORTWAY_TOOLS/h2spec-$h2spec_pin/h2spec}
 # The cases of cyclonus, which network policy is held to: JSON that tools/cyclonus prints.
