@@ -4,67 +4,17 @@ import os
 import signal
 import time
 
-from . import agents
-from .agents import AgentsTest, pod, pool, routes, service
+from .agents import pod, routes
 from .cluster import settings
-from .gateways import backend, route, to
+from .edge import PAGE, PODS, TAKE_OVER, EdgeTest
 
 SPACE = "agent"
-# Two pods on each of two nodes.
-PODS = {"left-1": "node1", "left-2": "node1", "right-1": "node2", "right-2": "node2"}
-# For a node that takes an address over, and for a machine that has other things to do.
-TAKE_OVER = 2.0
-PAGE = "page.example.com"
 
 
-class AgentTest(AgentsTest):
-    """From the outside client, which has the addresses on its own network: only the node that answers ARP gets anything.
-
-    The cluster's networks are IPv4; the same over IPv6 is for `cargo test`, in network namespaces.
-    """
+class AgentTest(EdgeTest):
+    """What agents serve, and to whom the address belongs."""
 
     space = SPACE
-    at: str
-    objects = [
-        *(pod(SPACE, name, node) for name, node in PODS.items()),
-        service(SPACE, "left", {"on": "node1"}),
-        service(SPACE, "right", {"on": "node2"}),
-        service(SPACE, "one", {"pod": "left-1"}),
-        *backend(SPACE, "page"),
-        route(SPACE, "page", PAGE, [to("page")], parent="edge"),
-    ]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        # In the network that client and nodes are in, and nobody's own.
-        cls.at = str(cls.layout.node_network[200])
-        cls.addClassCleanup(cls.kubectl, "delete", "addresspool", SPACE, "--ignore-not-found")
-        cls.apply(pool(SPACE, cls.at), agents.gateway(SPACE, "edge", SPACE, cls.at))
-        cls.serve(*PODS)
-
-    def lead_to(self, *backends: tuple[str, int]) -> None:
-        """Leads to Services with these weights, and waits until all agents know."""
-        self.apply(*routes(SPACE, *backends))
-        wanted = {name for service, _ in backends for name in self.behind(service)}
-
-        def is_led() -> bool:
-            told = self.ask(self.at, f"--times={8 * len(wanted)}")
-            return {it.split()[0] for it in told["connections"]} == wanted
-
-        self.eventually(is_led, f"{self.at} to lead to {sorted(wanted)}")
-
-    @staticmethod
-    def behind(service: str) -> list[str]:
-        return ["left-1"] if service == "one" else [name for name in PODS if name.startswith(service)]
-
-    def move_to(self, node: str) -> None:
-        """Drains the other node, as long as it takes for the address to be at this one."""
-        others = [it for it in map(self.layout.node_name, self.layout.node_numbers) if it != node]
-        self.kubectl("cordon", *others)
-        self.addCleanup(self.kubectl, "uncordon", *others)
-        self.eventually(lambda: set(self.holders(self.at).values()) == {node}, f"{node} to announce {self.at}", 10)
-        self.kubectl("uncordon", *others)
 
     def test_tcp_and_udp_reach_local_and_remote_pods_by_the_kernel_with_their_weights(self) -> None:
         self.lead_to(("left", 3), ("right", 1))

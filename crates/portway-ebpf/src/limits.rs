@@ -35,6 +35,8 @@ pub struct Limits {
     pub announced: u32,
     /// How long an agent may be silent before its node gives up an address that another node announces.
     pub announcer_silence: Duration,
+    /// How long packets are left to a node whose agent is gone: as long as it takes to replace one.
+    pub agent_gone: Duration,
 }
 
 impl Default for Limits {
@@ -54,6 +56,7 @@ impl Default for Limits {
             masquerade_first_port: 61_000,
             announced: 4096,
             announcer_silence: Duration::from_millis(500),
+            agent_gone: Duration::from_secs(120),
         }
     }
 }

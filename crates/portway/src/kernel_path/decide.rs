@@ -45,8 +45,26 @@ pub(super) struct Terms {
     pub(super) past_packet_filters: bool,
     /// Whose replies to clients come through this machine of themselves.
     pub(super) routed_back: RoutedBack,
-    /// Whether others may have TCP connections at the same addresses, which stay theirs.
-    pub(super) beside_others: bool,
+    /// Where others may have TCP connections, which stay theirs.
+    pub(super) beside_others: BesideOthers,
+}
+
+/// At which addresses others may have TCP connections: a proxy of this machine, or kube-proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BesideOthers {
+    /// At any.
+    Everywhere,
+    /// At these alone.
+    At(BTreeSet<IpAddr>),
+}
+
+impl BesideOthers {
+    fn includes(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::At(addresses) => addresses.contains(&address),
+        }
+    }
 }
 
 /// Endpoints whose replies to clients come through this machine of themselves.
@@ -236,8 +254,12 @@ fn service(
         return Err(Reason::SourcePortsInUse);
     }
     let reason = hidden.map_or(Reason::ClientAddressKept, Reason::ClientAddressHidden);
-    let service =
-        Service { backends: served, source_affinity: false, beside_proxy: terms.beside_others, gateway: 0 };
+    let service = Service {
+        backends: served,
+        source_affinity: false,
+        beside_proxy: terms.beside_others.includes(address),
+        gateway: 0,
+    };
     Ok((service, reason))
 }
 

@@ -1,5 +1,6 @@
 //! Keeps the maps of the programs as decided.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,10 +16,10 @@ use portway_ebpf::{Fill, KernelError, Limits, Sweep};
 use portway_proxy::snapshot::{Binding, GatewaySnapshot};
 use portway_route::Router;
 
-use super::decide::{Decision, Node, RoutedBack, Terms};
+use super::decide::{BesideOthers, Decision, Node, RoutedBack, Terms};
 use super::loaded::Loaded;
 use super::machine::Machine;
-use super::nodes::Nodes;
+use super::nodes::{LastTold, Nodes};
 use super::path::{MapReport, Reason};
 use super::plan::{plan, plan_proxies};
 use super::{Ebpf, KernelReport, ListenerPath, Network};
@@ -45,8 +46,11 @@ struct Follower {
     loaded: Option<Loaded>,
     began: Instant,
     wanted: Wanted,
-    /// Until when after the beginning the connections of others are let alone.
-    beside_others_until: Duration,
+    /// Of a node: the addresses that were there before the programs, and until when after the beginning the connections that
+    /// others may have at them are let alone.
+    older: Option<(BTreeSet<IpAddr>, Duration)>,
+    /// Of a node: the others.
+    last_told: LastTold,
     /// Where programs and maps are kept when the process ends; absent: nowhere.
     pins: Option<PathBuf>,
     decision: Decision,
@@ -86,12 +90,18 @@ impl KernelPath {
         let routed_back = RoutedBack::Networks(routed_back);
         Self(Arc::new(Mutex::new(Follower {
             mode,
-            terms: Terms { limits: Limits::default(), past_packet_filters, routed_back, beside_others: true },
+            terms: Terms {
+                limits: Limits::default(),
+                past_packet_filters,
+                routed_back,
+                beside_others: BesideOthers::Everywhere,
+            },
             drain,
             loaded: None,
             began: Instant::now(),
             wanted: Wanted::Sockets(Vec::new(), Vec::new()),
-            beside_others_until: Duration::MAX,
+            older: None,
+            last_told: LastTold::default(),
             pins: None,
             decision: Decision::default(),
             refusal: None,
@@ -107,10 +117,11 @@ impl KernelPath {
         follower.terms.routed_back = RoutedBack::Pods { node };
         // Where nothing has been served yet, connections to the same addresses may be under way by others. So they may while flows are
         // carried over; where it is not known how, it is best to lead them by the table, which has not changed.
-        follower.beside_others_until = match pin::kept(&pins) {
-            Kept::Own | Kept::Unknown => Duration::ZERO,
-            Kept::Nothing | Kept::Former => drain,
+        follower.older = match pin::kept(&pins) {
+            Kept::Own | Kept::Unknown => Some(Default::default()),
+            Kept::Nothing | Kept::Former => None,
         };
+        follower.terms.beside_others = BesideOthers::At(BTreeSet::new());
         follower.pins = Some(pins);
         drop(follower);
         it
@@ -129,6 +140,12 @@ impl KernelPath {
     /// Lets the kernel serve what it can of the listeners of all Gateways.
     pub(crate) fn follow_cluster(&self, configuration: Arc<Configuration>, router: Router) {
         let mut it = self.lock();
+        let drain = it.drain;
+        // What comes later is served by nobody before us.
+        it.older.get_or_insert_with(|| {
+            let all = configuration.exposures.values().flat_map(|it| it.addresses.iter().copied());
+            (all.collect(), drain)
+        });
         (it.wanted, it.refusal) = (Wanted::Exposures(configuration, Box::new(router)), None);
         it.decide();
     }
@@ -221,7 +238,12 @@ impl Follower {
         if self.mode == Ebpf::Off {
             return;
         }
-        self.terms.beside_others = self.began.elapsed() < self.beside_others_until;
+        if let Some((addresses, until)) = &mut self.older {
+            if self.began.elapsed() >= *until {
+                addresses.clear();
+            }
+            self.terms.beside_others = BesideOthers::At(addresses.clone());
+        }
         let nodes = self.nodes();
         let machine = self.machine(&nodes);
         let mut decision = Decision::default();
@@ -255,13 +277,15 @@ impl Follower {
     }
 
     /// The other nodes, where this is one.
-    fn nodes(&self) -> Nodes {
-        match (&self.wanted, &self.terms.routed_back) {
-            (Wanted::Exposures(configuration, _), RoutedBack::Pods { node }) => {
-                Nodes::of(configuration, *node)
-            }
-            _ => Nodes::default(),
-        }
+    fn nodes(&mut self) -> Nodes {
+        let (Wanted::Exposures(configuration, _), RoutedBack::Pods { node }) =
+            (&self.wanted, &self.terms.routed_back)
+        else {
+            return Nodes::default();
+        };
+        let mut nodes = Nodes::of(configuration, *node);
+        self.last_told.complete(&mut nodes, self.began.elapsed(), self.terms.limits.agent_gone);
+        nodes
     }
 
     /// What must be known of this machine.

@@ -59,7 +59,7 @@ pub(super) fn terms() -> Terms {
         limits: Limits::default(),
         past_packet_filters: false,
         routed_back: RoutedBack::Networks(Vec::new()),
-        beside_others: true,
+        beside_others: BesideOthers::Everywhere,
     }
 }
 

@@ -1,5 +1,6 @@
 //! As a node agent sees it: the address is the Gateway's, and where pods are the nodes' names and the routes tell.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use portway_config::{
 use portway_ebpf::service::Reach;
 
 use super::super::tests::{ETH0, POD0, gateway, machine, reasons, terms};
-use super::super::{Decision, RoutedBack, Terms};
+use super::super::{BesideOthers, Decision, RoutedBack, Terms};
 use super::Node;
 use crate::kernel_path::machine::Machine;
 use crate::kernel_path::nodes::Nodes;
@@ -70,7 +71,7 @@ fn node() -> Machine {
 
 fn decide((configuration, router): &(Configuration, portway_route::Router), machine: &Machine) -> Decision {
     let routed_back = RoutedBack::Pods { node: OWN.parse().unwrap() };
-    let terms = Terms { routed_back, beside_others: false, ..terms() };
+    let terms = Terms { routed_back, beside_others: BesideOthers::At(BTreeSet::new()), ..terms() };
     let nodes = Nodes::of(configuration, OWN.parse().unwrap());
     let mut decision = Decision::default();
     decision.add_exposed(configuration, router, Node { machine, terms: &terms, nodes: &nodes });
