@@ -34,6 +34,7 @@ def pod(space: str, name: str, node: str) -> Object:
 
 def service(space: str, name: str, selector: dict[str, str]) -> Object:
     ports = [{"name": it.lower(), "port": port, "protocol": it} for it, port in (("TCP", 7000), ("UDP", 7001))]
+    ports.append({"name": "http", "port": 7002, "protocol": "TCP"})
     spec = {"selector": selector, "ports": ports}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata(space, name), "spec": spec}
 
@@ -97,8 +98,14 @@ class AgentsTest(PortwayTest):
         cls.install("agent.enabled=false")
         cls.kubectl("wait", "--for=delete", "pod", AGENTS, f"--namespace={SYSTEM}", f"--timeout={SECONDS}s")
         for node in cls.layout.node_numbers:
-            pins = cls.layout.bpffs / "portway" / cls.layout.node_name(node)
-            processes.run([str(settings.build.binary), "agent", "remove", f"--pins={pins}"])
+            cls.forget(cls.layout.node_name(node))
+
+    @classmethod
+    def forget(cls, node: str) -> None:
+        """Takes away what the agent of a node has left in the kernel."""
+        assert settings.build
+        pins = cls.layout.bpffs / "portway" / node
+        processes.run([str(settings.build.binary), "agent", "remove", f"--pins={pins}"])
 
     @classmethod
     def serve(cls, *pods: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from . import agents
 from .agents import AgentsTest, pod, pool, routes, service
 from .gateways import backend, route, to
@@ -11,6 +13,8 @@ PODS = {"left-1": "node1", "left-2": "node1", "right-1": "node2", "right-2": "no
 # For a node that takes an address over, and for a machine that has other things to do.
 TAKE_OVER = 2.0
 PAGE = "page.example.com"
+# Answers with what the proxy tells of the client.
+TOLD = "told.example.com"
 
 
 class EdgeTest(AgentsTest):
@@ -31,6 +35,7 @@ class EdgeTest(AgentsTest):
             service(space, "one", {"pod": "left-1"}),
             *backend(space, "page"),
             route(space, "page", PAGE, [to("page")], parent="edge"),
+            route(space, "told", TOLD, [{"backendRefs": [{"name": "left", "port": 7002}]}], parent="edge"),
         ]
         super().setUpClass()
         # In the network that client and nodes are in, and nobody's own.
@@ -45,8 +50,11 @@ class EdgeTest(AgentsTest):
         wanted = {name for service, _ in backends for name in self.behind(service)}
 
         def is_led() -> bool:
-            told = self.ask(self.at, f"--times={8 * len(wanted)}")
-            return {it.split()[0] for it in told["connections"]} == wanted
+            # Refused as long as there is no route.
+            with suppress(AssertionError):
+                told = self.ask(self.at, f"--times={8 * len(wanted)}")
+                return {it.split()[0] for it in told["connections"]} == wanted
+            return False
 
         self.eventually(is_led, f"{self.at} to lead to {sorted(wanted)}")
 

@@ -1,33 +1,39 @@
 """Both ends of connections that say nothing but who they are, over TCP and UDP.
 
     peer.py serve NAME                    in a pod's network namespace
-    peer.py load ADDRESS [--pause SECONDS] [--connections N]
+    peer.py load ADDRESS [--pause SECONDS] [--connections N] [--quiet N]
                                           in the client's: until its standard input ends; prints what it has counted
     peer.py ask ADDRESS [--times N]       new connections, one after the other; prints who answered how often
 
-Servers listen on port 7000 (TCP) and 7001 (UDP); so do listeners. They answer each connection and each datagram with a line
+Servers listen on port 7000 (TCP), 7001 (UDP) and 7002 (HTTP, and tell what `X-Forwarded-For` they got); listeners on the first two. They answer each connection and each datagram with a line
 that names themselves and their client, and send back each line of a connection."""
 
 from __future__ import annotations
 
 import argparse
 import collections
+import http.server
 import json
 import socket
 import sys
 import threading
 import time
 
-TCP, UDP = 7000, 7001
+TCP, UDP, HTTP = 7000, 7001, 7002
 # After this nothing is expected to come any more.
 SECONDS = 8.0
 # For a datagram; the next one follows.
 DATAGRAM_SECONDS = 0.05
+# Between two exchanges of a quiet connection.
+QUIET_SECONDS = 2.5
+# Of the new connections one of so many stays, and says nothing until the end.
+KEEP_EVERY = 20
 
 
 def serve(name: str) -> None:
     listener = socket.create_server(("0.0.0.0", TCP), backlog=512)
     threading.Thread(target=serve_datagrams, args=(name,), daemon=True).start()
+    threading.Thread(target=http.server.HTTPServer(("0.0.0.0", HTTP), Told).serve_forever, daemon=True).start()
     while True:
         connection, client = listener.accept()
         threading.Thread(target=echo, args=(connection, f"{name} {client[0]}\n".encode()), daemon=True).start()
@@ -50,6 +56,20 @@ def serve_datagrams(name: str) -> None:
     while True:
         _, client = endpoint.recvfrom(4096)
         endpoint.sendto(f"{name} {client[0]}\n".encode(), client)
+
+
+class Told(http.server.BaseHTTPRequestHandler):
+    """Answers with what a proxy tells of the client."""
+
+    def do_GET(self) -> None:
+        told = self.headers.get("X-Forwarded-For", "").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: it would stand between what tests say."""
 
 
 def connect(address: str, seconds: float = SECONDS) -> tuple[socket.socket, str, str]:
@@ -110,19 +130,31 @@ def keep(address: str, count: Count, pause: float, end: threading.Event) -> None
         count.failed(count.established, f"to {name}: {error!r}")
 
 
-def begin(address: str, count: Count, pause: float, end: threading.Event) -> None:
+def begin(address: str, count: Count, pause: float, end: threading.Event, *, keeps: bool = False) -> None:
     """One new connection after the other."""
+    kept: list[tuple[socket.socket, str, str]] = []
     while not end.wait(pause):
         began = time.monotonic()
         try:
             connection, name, _ = connect(address)
-            connection.close()
             with count.lock:
                 count.connections += 1
                 count.answers[name] += 1
+                is_kept = keeps and count.connections % KEEP_EVERY == 0
+            if is_kept:
+                kept.append((connection, name, time.strftime("%H:%M:%S")))
+            else:
+                connection.close()
         except OSError as error:
             count.failed(count.new, repr(error))
         count.took("new", began)
+    for connection, name, since in kept:
+        try:
+            with connection:
+                connection.sendall(b"still there\n")
+                line(connection)
+        except OSError as error:
+            count.failed(count.established, f"to {name}, silent since {since}: {error!r}")
 
 
 def send(address: str, count: Count, pause: float, end: threading.Event) -> None:
@@ -144,10 +176,12 @@ def send(address: str, count: Count, pause: float, end: threading.Event) -> None
     count.took("datagrams", last)
 
 
-def load(address: str, pause: float, connections: int) -> None:
+def load(address: str, pause: float, connections: int, quiet: int) -> None:
     count, end = Count(), threading.Event()
     threads = [threading.Thread(target=keep, args=(address, count, pause, end)) for _ in range(connections)]
-    threads += [threading.Thread(target=it, args=(address, count, pause, end)) for it in (begin, send)]
+    threads += [threading.Thread(target=keep, args=(address, count, QUIET_SECONDS, end)) for _ in range(quiet)]
+    threads += [threading.Thread(target=send, args=(address, count, pause, end))]
+    threads += [threading.Thread(target=begin, args=(address, count, pause, end), kwargs={"keeps": quiet > 0})]
     for thread in threads:
         thread.start()
     sys.stdin.read()
@@ -192,12 +226,13 @@ def main() -> None:
     parser.add_argument("at", help="a name to serve under, or the address to ask")
     parser.add_argument("--pause", type=float, default=0.02, help="between two exchanges")
     parser.add_argument("--connections", type=int, default=8, help="that are kept")
+    parser.add_argument("--quiet", type=int, default=0, help="that are kept and say little; then new ones are kept too")
     parser.add_argument("--times", type=int, default=20)
     asked = parser.parse_args()
     if asked.what == "serve":
         serve(asked.at)
     elif asked.what == "load":
-        load(asked.at, asked.pause, asked.connections)
+        load(asked.at, asked.pause, asked.connections, asked.quiet)
     else:
         ask(asked.at, asked.times)
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 
 from .agents import pod, routes
 from .cluster import settings
-from .edge import PAGE, PODS, TAKE_OVER, EdgeTest
+from .edge import PAGE, PODS, TAKE_OVER, TOLD, EdgeTest
 
 SPACE = "agent"
 
@@ -42,6 +43,29 @@ class AgentTest(EdgeTest):
         lease = self.eventually(lambda: self.lease_of(name, holder), f"the Lease {name} to name {holder}")
         self.assertGreaterEqual(lease["spec"]["leaseTransitions"], 1)
         self.assertEqual(sum(self.metric(node, "portway_agent_addresses_held") for node in set(PODS.values())), 1)
+
+    def test_a_proxy_sees_who_asks_whichever_node_has_the_address(self) -> None:
+        self.lead_to(("left", 1), ("right", 1))
+        for holder in ("node1", "node2"):
+            self.move_to(holder)
+            with self.subTest(f"{holder} announces the address"):
+                self.assert_proxy_sees_client(holder)
+
+    def assert_proxy_sees_client(self, holder: str) -> None:
+        client, path = str(self.layout.client_address), f"/from-{holder}-{time.time_ns()}"
+        self.serves(self.at, TOLD)
+        before = self.metric(holder, "portway_kernel_flows_total")
+        self.assertEqual(self.get(self.at, TOLD, path), (200, client), "X-Forwarded-For")
+        self.assertGreaterEqual(self.metric(holder, "portway_kernel_flows_total") - before, 1)
+        line = self.eventually(lambda: self.logged(path), f"the line of {path} in the access log")
+        self.assertEqual([line["client"].rpartition(":")[0] or line["client"], line["peer"].rpartition(":")[0]], [client] * 2)
+
+    def logged(self, path: str) -> dict | None:
+        """The line of the access log for a path."""
+        pods = self.objects_of("pod", "--selector=gateway.networking.k8s.io/gateway-name=edge")
+        logs = (self.kubectl("logs", pod["metadata"]["name"], f"--namespace={SPACE}") for pod in pods)
+        found = [json.loads(line) for log in logs for line in log.splitlines() if path in line and line.startswith("{")]
+        return next((it for it in found if it.get("path") == path), None)
 
     def lease_of(self, name: str, holder: str) -> dict | None:
         found = [it for it in self.objects_of("lease", namespace="portway-system") if it["metadata"]["name"] == name]
@@ -94,7 +118,7 @@ class AgentTest(EdgeTest):
         self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
 
     def test_agents_that_are_killed_cost_no_new_connection(self) -> None:
-        """Established ones are cut when their address moves, as long as a node does not take them up: see docs/announcing.md."""
+        """Nor others: see AgentFaultsTest."""
         self.lead_to(("left", 1), ("right", 1))
         with self.peers(self.at) as told:
             for _ in range(settings.kills):

@@ -365,7 +365,7 @@ impl Follower {
         if let Some(pins) = &self.pins {
             if loaded.end_hand_over() {
                 // What is left to the former programs meanwhile is known here now.
-                self.beside_others_until = Duration::ZERO;
+                self.older = Some(Default::default());
             }
             pin::remove(pins, true)?;
         }
