@@ -110,8 +110,13 @@ class PortwayTest(unittest.TestCase):
         Kubernetes' own parts pause for longer and longer between their attempts to watch, over a minute after the
         second absence, and no test of another class is to wait for pods and endpoints until they ask again.
         """
-        for component in ("kube-controller-manager", "kube-scheduler", "kube-proxy1", "kube-proxy2"):
+        components = ("kube-controller-manager", "kube-scheduler", "kube-proxy1", "kube-proxy2")
+        for component in components:
             processes.restart(cls.layout, component)
+        # One whose port was not free yet has ended at once.
+        time.sleep(2)
+        for component in set(components).intersection(processes.ended(cls.layout)):
+            processes.start(cls.layout, component)
 
     @classmethod
     def kubectl(cls, *arguments: str, stdin: str | None = None) -> str:
