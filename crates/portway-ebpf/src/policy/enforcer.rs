@@ -1,6 +1,7 @@
 //! The edge: loads the programs, attaches them, fills and reads the maps.
 
 mod rules;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

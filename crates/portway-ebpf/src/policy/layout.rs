@@ -323,6 +323,16 @@ mod tests {
     #[test]
     fn the_programs_have_the_same_constants() {
         let mut theirs = constants(include_str!("../../bpf/policy/layout.h"));
+        // By which the two kinds of flows are over.
+        for (name, ours) in [
+            ("REPLIED", crate::layout::FLOW_REPLIED),
+            ("ESTABLISHED", crate::layout::FLOW_ESTABLISHED),
+            ("FIN", crate::layout::FLOW_FIN_FROM_CLIENT),
+            ("REPLY_FIN", crate::layout::FLOW_FIN_FROM_ENDPOINT),
+            ("RESET", crate::layout::FLOW_RESET),
+        ] {
+            assert_eq!(theirs.get(&format!("POLICY_FLOW_{name}")), Some(&i64::from(ours)), "{name}");
+        }
         // What the programs alone write and read.
         theirs.retain(|name, _| !name.starts_with("POLICY_FLOW_") && name != "POLICY_EVENTS");
         let ours: [(&str, u32); 17] = [

@@ -1,5 +1,8 @@
 //! Replies, and what becomes of flows when policies change.
 
+use std::time::Duration;
+
+use portway_ebpf::Limits;
 use portway_ebpf::policy::PolicyDrop;
 use portway_ebpf::policy::layout::{DENIED, EGRESS, INGRESS, REHEARSED};
 use portway_policy::{DirectionPolicy, PodPolicy, Ruled};
@@ -285,4 +288,36 @@ impl Guarded {
         assert!(self.wanted.tables.pods.contains_key(&name("pod")));
         standing.identities[&address.ip().into()]
     }
+}
+
+#[test]
+fn what_is_over_is_swept_and_nothing_else() {
+    let mut node = Guarded::new();
+    node.enforce(but_identity(OF_REMOTE, ANY), isolated());
+    for packet in first_packets(REMOTE[0], POD[0]) {
+        let [reply, next] = continued(&packet);
+        node.gets(&packet.frame());
+        node.sends(&reply.frame());
+        node.gets(&next.frame());
+    }
+    for packet in first_packets(OUTSIDE[0], POD[0]) {
+        assert_eq!(node.gets(&packet.frame()), Verdict::Drop);
+    }
+    let lengths = |node: &mut Guarded| node.enforcer.flows().unwrap().map(|it| it.len());
+    assert_eq!(lengths(&mut node), [2, 2]);
+    let sweep = |node: &mut Guarded, limits: Limits| {
+        // Time stamps are some milliseconds old at most.
+        std::thread::sleep(Duration::from_millis(50));
+        (node.enforcer.sweep(&limits).unwrap(), lengths(node))
+    };
+    let soon = Duration::from_millis(20);
+    assert_eq!(sweep(&mut node, Limits::default()), (0, [2, 2]));
+    let limits = Limits { udp_timeout: soon, ..Limits::default() };
+    assert_eq!(sweep(&mut node, limits), (1, [2, 1]), "the datagram that nobody has answered");
+    let limits = Limits { tcp_transitory_timeout: soon, ..Limits::default() };
+    assert_eq!(sweep(&mut node, limits), (1, [2, 0]), "the connection that did not come about");
+    let limits = Limits { udp_replied_timeout: soon, ..Limits::default() };
+    assert_eq!(sweep(&mut node, limits), (1, [1, 0]));
+    let limits = Limits { tcp_established_timeout: soon, ..Limits::default() };
+    assert_eq!(sweep(&mut node, limits), (1, [0, 0]));
 }

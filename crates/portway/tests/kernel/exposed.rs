@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portway_config::backend::{BackendTls, EndpointState};
 use portway_config::key::BackendProtocol;
+use portway_config::network_policy::PolicyFacts;
 use portway_config::route::{BackendTarget, L4Rule, WeightedBackend};
 use portway_config::{
     Attachment, Backend, BackendKey, Configuration, Endpoint, EndpointAddress, Endpoints, EndpointsKey,
@@ -28,6 +29,8 @@ pub(crate) struct Told {
     pub(crate) endpoints: Vec<(SocketAddr, &'static str)>,
     /// The Gateway's, the same.
     pub(crate) proxies: Vec<(SocketAddr, &'static str)>,
+    /// What network policies say, and of whom.
+    pub(crate) policy: PolicyFacts,
     /// Nodes that have an agent.
     pub(crate) nodes: Vec<(IpAddr, &'static str)>,
 }
@@ -45,6 +48,7 @@ fn endpoints(key: EndpointsKey, listed: impl Iterator<Item = (SocketAddr, &'stat
 
 pub(crate) fn configuration(told: &Told) -> Configuration {
     let mut configuration = Configuration::empty(node_agents());
+    configuration.policy = told.policy.clone();
     let nodes = told.nodes.iter().map(|(address, name)| (SocketAddr::new(*address, 0), *name));
     configuration.endpoints.insert(nodes_with_agents(), endpoints(nodes_with_agents(), nodes));
     add_gateway(&mut configuration, told, "edge", ADDRESSES);

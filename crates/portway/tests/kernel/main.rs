@@ -23,5 +23,6 @@ mod running;
 mod serving;
 mod switching;
 mod two_nodes;
+mod two_nodes_policy;
 #[path = "../../../portway-ebpf/tests/namespaces/wiring.rs"]
 mod wiring;

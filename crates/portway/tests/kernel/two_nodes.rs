@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Mutex;
 
+use portway_config::network_policy::PolicyFacts;
+
 use crate::controller::{ADMIN, Controller, ask};
 use crate::exposed::{ADDRESSES, HTTP, TCP, Told, UDP, configuration};
 use crate::host::Host;
@@ -13,34 +15,40 @@ use crate::peers::{Connection, Datagrams, serve_tcp, serve_udp};
 use crate::running::curl::curl;
 use crate::running::portway::Portway;
 
-const NAMES: [&str; 2] = ["a", "b"];
+pub(crate) const NAMES: [&str; 2] = ["a", "b"];
 /// Of each node, in both families.
-const NODES: [[&str; 2]; 2] = [["192.0.2.1", "2001:db8:c::1"], ["192.0.2.2", "2001:db8:c::2"]];
+pub(crate) const NODES: [[&str; 2]; 2] = [["192.0.2.1", "2001:db8:c::1"], ["192.0.2.2", "2001:db8:c::2"]];
 const CLIENT: [&str; 2] = ["192.0.2.7", "2001:db8:c::7"];
 
 /// Of the nodes' interfaces that lead to pods.
 const LINK: &str = "ee:ee:ee:ee:ee:ee";
 
 /// Where the servers of a pod listen.
-fn pod(node: usize, number: usize) -> [SocketAddr; 2] {
+pub(crate) fn pod(node: usize, number: usize) -> [SocketAddr; 2] {
     [format!("10.{node}.0.{number}:8080"), format!("[fd00:{node}::{number}]:8080")]
         .map(|it| it.parse().unwrap())
 }
 
-struct Cluster {
+pub(crate) struct Cluster {
     /// What the link is.
     _switch: Host,
-    client: Host,
-    nodes: Vec<Host>,
+    pub(crate) client: Host,
+    pub(crate) nodes: Vec<Host>,
     /// Of each node.
-    pods: Vec<Vec<Host>>,
+    pub(crate) pods: Vec<Vec<Host>>,
     /// Of each node, on itself.
     controllers: Vec<Controller>,
     agents: Mutex<Vec<Portway>>,
+    is_policed: bool,
 }
 
 impl Cluster {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// With agents that enforce network policies, or without.
+    pub(crate) fn with(is_policed: bool) -> Self {
         let (switch, client) = (Host::new("switch"), Host::new("client"));
         switch.ip("link add br0 type bridge");
         switch.ip("link set br0 up");
@@ -60,7 +68,8 @@ impl Cluster {
             nodes.push(node);
         }
         let controllers = nodes.iter().map(Controller::on).collect();
-        let it = Self { _switch: switch, client, nodes, pods, controllers, agents: Mutex::default() };
+        let it =
+            Self { _switch: switch, client, nodes, pods, controllers, agents: Mutex::default(), is_policed };
         it.start_agents();
         it.enter_by(0);
         it
@@ -73,14 +82,24 @@ impl Cluster {
             agent.signal("TERM");
             agent.wait();
         }
-        let nodes = self.nodes.iter().zip(&self.controllers).zip(NODES);
-        agents.extend(nodes.map(|((host, controller), addresses)| {
-            controller.agent(host, &["--node-address", addresses[0], "--drain-timeout", "60s"])
-        }));
+        for (number, (host, controller)) in self.nodes.iter().zip(&self.controllers).enumerate() {
+            let mut options = vec!["--node-address", NODES[number][0], "--drain-timeout", "60s"];
+            if self.is_policed {
+                options.extend([
+                    "--node-name",
+                    NAMES[number],
+                    "--policy",
+                    "on",
+                    "--service-network",
+                    "10.96.0.0/16",
+                ]);
+            }
+            agents.push(controller.agent(host, &options));
+        }
     }
 
     /// Has the client send what is for the Gateway to a node.
-    fn enter_by(&self, node: usize) {
+    pub(crate) fn enter_by(&self, node: usize) {
         for family in 0..2 {
             self.client.ip(&format!("route replace {} via {}", ADDRESSES[family], NODES[node][family]));
         }
@@ -88,6 +107,16 @@ impl Cluster {
 
     /// Publishes these pods (node and number) as endpoints and as proxies, and waits for both agents.
     fn lead_to(&self, endpoints: &[(usize, usize)], proxies: &[(usize, usize)]) {
+        self.tell(endpoints, proxies, &PolicyFacts::default());
+    }
+
+    /// The same, with network policies.
+    pub(crate) fn tell(
+        &self,
+        endpoints: &[(usize, usize)],
+        proxies: &[(usize, usize)],
+        policy: &PolicyFacts,
+    ) {
         let listed = |pods: &[(usize, usize)]| -> Vec<(SocketAddr, &'static str)> {
             let of = |(node, number): &(usize, usize)| pod(*node, *number).map(|it| (it, NAMES[*node]));
             pods.iter().flat_map(of).collect()
@@ -95,12 +124,13 @@ impl Cluster {
         let addresses = NODES.iter().zip(NAMES);
         let nodes =
             addresses.flat_map(|(of_node, name)| of_node.map(|it| (it.parse().unwrap(), name))).collect();
-        let told = Told { endpoints: listed(endpoints), proxies: listed(proxies), nodes };
+        let told =
+            Told { endpoints: listed(endpoints), proxies: listed(proxies), policy: policy.clone(), nodes };
         self.controllers.iter().for_each(|it| it.publish(configuration(&told)));
     }
 
     /// Has a server of TCP and UDP in each pod.
-    fn serve_all(&self) {
+    pub(crate) fn serve_all(&self) {
         for (node, pods) in self.pods.iter().enumerate() {
             for (number, host) in pods.iter().enumerate() {
                 for address in pod(node, number + 2) {
@@ -202,7 +232,7 @@ fn a_connection_goes_on_by_the_other_node() {
     it.lead_to(&[(0, 2), (1, 2), (1, 3)], &[]);
     for listener in TCP {
         it.enter_by(0);
-        let mut connections: Vec<_> = (0..12).map(|_| Connection::open(&it.client, listener)).collect();
+        let mut connections: Vec<_> = (0..30).map(|_| Connection::open(&it.client, listener)).collect();
         for node in [1, 0] {
             it.enter_by(node);
             connections.iter_mut().for_each(|it| it.exchange(10_000));

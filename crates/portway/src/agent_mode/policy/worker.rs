@@ -18,6 +18,9 @@ use crate::kernel_path::Network;
 /// logged.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How often flows that are over are swept.
+const SWEEP: Duration = Duration::from_secs(30);
+
 /// Lines about denied flows that are logged each time; more are summed up.
 const LINES: usize = 20;
 
@@ -47,6 +50,8 @@ impl Worker {
         let mut changes = watch();
         let mut timer = tokio::time::interval(LOOK_AGAIN);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -57,6 +62,7 @@ impl Worker {
                     Some(Command::Stop) | None => return,
                 },
                 Some(()) = changes.recv() => self.look(),
+                _ = sweep.tick() => self.sweep(),
                 _ = timer.tick() => {
                     self.start();
                     self.look();
@@ -122,6 +128,17 @@ impl Worker {
         }
         drop(state);
         self.tell();
+    }
+
+    fn sweep(&self) {
+        let swept = self.seen.lock().guard.as_mut().map(|it| it.enforcer().sweep(&Limits::default()));
+        match swept {
+            Some(Ok(removed)) => tracing::debug!(removed, "flows of network policy are swept"),
+            Some(Err(error)) => {
+                tracing::warn!("flows of network policy that are over cannot be swept: {error}");
+            }
+            None => {}
+        }
     }
 
     fn be_troubled(&mut self, trouble: String) {
