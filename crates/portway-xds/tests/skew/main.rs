@@ -11,6 +11,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod later;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portway_config::cluster_policy::ClusterNetworkPolicy;
 use portway_config::network_policy::{GatewayProxies, NetworkPolicy, PolicyNamespace, PolicyPod};
 use portway_config::{Configuration, NamespacedName};
 use serde_json::{Value, json};
@@ -81,6 +82,13 @@ impl Cluster {
         let spec = serde_json::from_value(spec).unwrap();
         let value = NetworkPolicy { name: name(policy), rehearse: None, spec };
         self.configuration.policy.policies.insert(name(policy), Arc::new(value));
+        self.publish();
+    }
+
+    fn put_of_cluster(&mut self, policy: &str, spec: Value) {
+        let spec = serde_json::from_value(spec).unwrap();
+        let value = ClusterNetworkPolicy { name: policy.into(), rehearse: None, spec };
+        self.configuration.policy.cluster_policies.insert(policy.into(), Arc::new(value));
         self.publish();
     }
 
@@ -287,4 +295,39 @@ fn without_word_of_pods_nothing_is_cut_off() {
     let trouble = "the controller tells of no pods: what was enforced before goes on";
     eventually("it is told", || cluster.status().contains(trouble).then_some(()));
     assert_eq!(cluster.who_reaches_the_web(), [true, true]);
+}
+
+/// Baseline denies where no NetworkPolicy selects the pod, and Admin whatever that allows.
+#[test]
+fn policies_of_the_cluster_come_before_and_after_those_of_namespaces() {
+    let mut cluster = Cluster::new();
+    let agent = cluster.agent();
+    cluster.publish();
+    cluster.until([true, true]);
+    let deny = |tier: &str| {
+        json!({"tier": tier, "priority": 10, "subject": {"namespaces": {}}, "ingress": [
+            {"action": "Deny", "from": [{"namespaces": {}}]},
+        ]})
+    };
+    cluster.put_of_cluster("isolated", deny("Baseline"));
+    cluster.until([false, true]);
+    let line = "denied by ClusterNetworkPolicy isolated, ingress of the pod shop/web: TCP ";
+    eventually("a line in the log", || agent.stderr().contains(line).then_some(()));
+    assert!(!reaches(&cluster.it.pods[0], pod(1)[0]));
+    cluster.put("web", only_the_database());
+    cluster.until([true, false]);
+    assert!(!reaches(&cluster.it.pods[0], pod(1)[0]), "no NetworkPolicy selects the database");
+
+    cluster.put_of_cluster("apart", deny("Admin"));
+    cluster.until([false, false]);
+    let line = "denied by ClusterNetworkPolicy apart, ingress of the pod shop/web: TCP ";
+    eventually("a line in the log", || agent.stderr().contains(line).then_some(()));
+    let metrics = cluster.it.node.run(|| curl([format!("http://{ADMIN}/metrics")]).body);
+    let counted = "portway_policy_flows_total{policy=\"apart\",direction=\"ingress\",outcome=\"denied\"} ";
+    assert!(metrics.contains(counted), "{metrics}");
+
+    let mut passing = deny("Admin");
+    (passing["priority"], passing["ingress"][0]["action"]) = (1.into(), "Pass".into());
+    cluster.put_of_cluster("passing", passing);
+    cluster.until([true, false]);
 }
