@@ -123,7 +123,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Flows that are in neither map here. Those of `flows` first: an entry that moves meanwhile is found in one of the two.
+    /// Flows that are in neither map here. Those of `new_flows` first: an entry that moves from there meanwhile is found in `flows`.
     fn carry_flows(&mut self, former: &Former) -> Result<usize, KernelError> {
         let mut carried = 0;
         for name in ["new_flows", "flows"] {
