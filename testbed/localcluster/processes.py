@@ -41,7 +41,7 @@ class Process:
         except (FileNotFoundError, ProcessLookupError):
             return None
         state = stat.rsplit(")", 1)[1].split()[0]
-        return None if state in "ZX" else cls.parse(stat)
+        return None if state in "ZX" and not _has_other_threads(pid) else cls.parse(stat)
 
     def runs(self) -> bool:
         return self.find(self.pid) == self
@@ -55,6 +55,13 @@ class Process:
                     signal.pidfd_send_signal(handle, number)
             finally:
                 os.close(handle)
+
+
+def _has_other_threads(pid: int) -> bool:
+    """Whether a process whose first thread has ended has others, which hold its sockets until they have ended too."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    return False
 
 
 def in_namespace(namespace: str, argv: Sequence[str]) -> list[str]:

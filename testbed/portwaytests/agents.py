@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,20 +134,8 @@ class AgentsTest(PortwayTest):
     def peers(self, address: str, *arguments: str) -> Iterator[dict[str, Any]]:
         """Connections are kept and begun, and datagrams sent, while the block runs; what they have seen is there after it."""
         command = [sys.executable, PEER, "load", address, *arguments]
-        process = subprocess.Popen(
-            in_namespace(self.layout.client_namespace, command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        told: dict[str, Any] = {}
-        try:
-            time.sleep(1)
+        with self.beside(command, "{all}", rest=1) as told:
             yield told
-            time.sleep(1)
-        finally:
-            told |= json.loads(process.communicate(timeout=SECONDS)[0])
-            print(f"    {told}", flush=True)
 
     def on_node(self, node: str, *command: str) -> str:
         number = int(node.removeprefix("node"))

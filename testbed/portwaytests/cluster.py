@@ -47,19 +47,6 @@ settings = Settings()
 
 
 @dataclass
-class Load:
-    """Requests that are being sent."""
-
-    process: subprocess.Popen[str]
-
-    def end(self) -> dict[str, Any]:
-        told, errors = self.process.communicate(timeout=SECONDS)
-        if self.process.returncode != 0:
-            raise AssertionError(f"the load ended: {errors}")
-        return json.loads(told)
-
-
-@dataclass
 class Seen:
     """What the controllers asked of the API server, and what they logged."""
 
@@ -110,13 +97,8 @@ class PortwayTest(unittest.TestCase):
         Kubernetes' own parts pause for longer and longer between their attempts to watch, over a minute after the
         second absence, and no test of another class is to wait for pods and endpoints until they ask again.
         """
-        components = ("kube-controller-manager", "kube-scheduler", "kube-proxy1", "kube-proxy2")
-        for component in components:
+        for component in ("kube-controller-manager", "kube-scheduler", "kube-proxy1", "kube-proxy2"):
             processes.restart(cls.layout, component)
-        # One whose port was not free yet has ended at once.
-        time.sleep(2)
-        for component in set(components).intersection(processes.ended(cls.layout)):
-            processes.start(cls.layout, component)
 
     @classmethod
     def kubectl(cls, *arguments: str, stdin: str | None = None) -> str:
@@ -195,6 +177,16 @@ class PortwayTest(unittest.TestCase):
     def load(self, address: str, host: str, *arguments: str) -> Iterator[dict[str, Any]]:
         """Requests are sent while the block runs; none may fail. What they have counted is there after it."""
         command = [sys.executable, str(Path(__file__).with_name("load.py")), address, f"--host={host}", *arguments]
+        # What a change does may come later than the change.
+        with self.beside(command, "{answered} answered, {failed} failed, slowest {slowest} s", rest=2) as told:
+            yield told
+        self.assertEqual(told["failed"], 0, "\n".join(told["failures"]))
+        self.assertGreater(told["answered"], 20)
+
+    @contextmanager
+    def beside(self, command: list[str], summary: str, rest: float) -> Iterator[dict[str, Any]]:
+        """A command runs in the client's namespace while the block does and for `rest` seconds more, until its input ends. What
+        it tells is there after that, and printed in the form of `summary` even if the block fails."""
         process = subprocess.Popen(
             in_namespace(self.layout.client_namespace, command),
             stdin=subprocess.PIPE,
@@ -206,13 +198,13 @@ class PortwayTest(unittest.TestCase):
         try:
             time.sleep(1)
             yield told
-            # What a change does may come later than the change.
-            time.sleep(2)
+            time.sleep(rest)
         finally:
-            told |= Load(process).end()
-            print(f"    {told['answered']} answered, {told['failed']} failed, slowest {told['slowest']} s", flush=True)
-        self.assertEqual(told["failed"], 0, "\n".join(told["failures"]))
-        self.assertGreater(told["answered"], 20)
+            output, errors = process.communicate(timeout=SECONDS)
+            if process.returncode != 0:
+                raise AssertionError(f"the load ended: {errors}")
+            told |= json.loads(output)
+            print(f"    {summary.format(**told, all=told)}", flush=True)
 
     def containers(self, pod: str, namespace: str) -> list[int]:
         """Process ids, on this machine, of a pod's containers; the first process of each."""

@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 import unittest
+from pathlib import Path
 
 from localcluster.processes import Process, end
 
@@ -32,6 +34,18 @@ class ProcessTest(unittest.TestCase):
         # Not waited for yet: the kernel still knows its number.
         self.assertTrue(os.path.exists(f"/proc/{self.child.pid}"))
         self.assertFalse(self.process.runs())
+
+    def test_one_whose_first_thread_alone_has_ended_still_runs(self) -> None:
+        code = "import ctypes, threading; threading.Thread(target=input).start(); ctypes.CDLL(None).pthread_exit(None)"
+        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+        self.addCleanup(child.wait)
+        stat = Path(f"/proc/{child.pid}/stat")
+        while stat.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+            time.sleep(0.01)
+        process = Process.find(child.pid)
+        self.assertTrue(process and process.runs())
+        child.communicate("\n".encode())
+        self.assertFalse(process and process.runs())
 
     def test_a_later_process_of_the_same_number_is_left_alone(self) -> None:
         earlier = Process(self.process.pid, self.process.started - 1)

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use portway_controller::metrics;
 use serde_json::json;
 
-use super::exposition;
 use super::state::{AdminState, Readiness};
 use crate::output;
 use crate::status::StatusDocument;
@@ -42,7 +42,7 @@ pub(super) fn answer<B>(request: &Request<B>, state: &AdminState, local_only: bo
             }
             Readiness::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n"),
         },
-        "/metrics" => respond(StatusCode::OK, exposition::CONTENT_TYPE, state.metrics()),
+        "/metrics" => respond(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics()),
         "/status" => respond(
             StatusCode::OK,
             JSON,

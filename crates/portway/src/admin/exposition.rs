@@ -4,10 +4,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-/// The media type of [`exposition`].
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// All of these in the text form of OpenMetrics.
+/// All of these in the text form of OpenMetrics, of the same media type as a controller's ([`portway_controller::metrics::CONTENT_TYPE`]).
 pub(crate) fn exposition(counted: impl IntoIterator<Item = Box<dyn Collector>>) -> String {
     let mut registry = Registry::default();
     counted.into_iter().for_each(|it| registry.register_collector(it));
